@@ -1,0 +1,150 @@
+"""Array types, the pixel grid, the observation window and the point pattern.
+
+Decision: axes are always ordered (z, y, x), or (y, x) in 2-D, for arrays and
+for positions alike. Positions are in µm, shape (n, ndim). Pixel ``i`` of an axis
+covers ``[i * spacing, (i + 1) * spacing)``, so its centre lies at
+``(i + 0.5) * spacing``. Users coming from (x, y) tools must flip once, at the
+border of their own code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcell.errors import SimcellError
+
+BoolArray: TypeAlias = NDArray[np.bool_]
+IntArray: TypeAlias = NDArray[np.int32]
+FloatArray: TypeAlias = NDArray[np.float64]
+Image: TypeAlias = NDArray[np.float32]
+
+MM_IN_UM = 1000.0
+
+
+def per_um(density: float, ndim: int) -> float:
+    """Convert a density per mm² (2-D) or mm³ (3-D) to per µm² or µm³.
+
+    Examples
+    --------
+    >>> per_um(10_000.0, 2)
+    0.01
+    """
+    return float(density / MM_IN_UM**ndim)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A box of pixels with a physical size.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Pixels along (z,) y, x.
+    spacing_um : tuple of float
+        Size of a pixel along each axis in µm.
+    """
+
+    shape: tuple[int, ...]
+    spacing_um: tuple[float, ...]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes: 2 or 3."""
+        return len(self.shape)
+
+    @cached_property
+    def size_um(self) -> tuple[float, ...]:
+        """Physical extent along each axis in µm."""
+        return tuple(n * s for n, s in zip(self.shape, self.spacing_um, strict=True))
+
+    def padded(self, margin_px: int) -> Grid:
+        """Return the grid grown by ``margin_px`` pixels on every side."""
+        return Grid(tuple(n + 2 * margin_px for n in self.shape), self.spacing_um)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where points may lie: a box ``[0, size)`` in µm, or a mask inside it.
+
+    Parameters
+    ----------
+    size_um : tuple of float
+        Extent of the box along (z,) y, x.
+    mask : BoolArray, optional
+        True where points may lie; its pixels tile the box evenly. None means
+        everywhere.
+    periodic : bool
+        Opposite faces of the box touch (a torus). Needs ``mask is None``.
+    """
+
+    size_um: tuple[float, ...]
+    mask: BoolArray | None = None
+    periodic: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse windows that no point can lie in."""
+        if self.periodic and self.mask is not None:
+            msg = "window.periodic = True: a periodic window has no mask; drop one of the two"
+            raise SimcellError(msg)
+        if min(self.size_um) <= 0:
+            msg = f"window.size_um = {self.size_um}: every side must be above 0 µm"
+            raise SimcellError(msg)
+        if self.mask is not None and not self.mask.any():
+            msg = "window.mask: no pixel is inside; enlarge the region"
+            raise SimcellError(msg)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes: 2 or 3."""
+        return len(self.size_um)
+
+    @cached_property
+    def volume(self) -> float:
+        """Area in µm² (2-D) or volume in µm³ (3-D) that points may lie in."""
+        box = float(np.prod(self.size_um))
+        return box if self.mask is None else box * float(self.mask.mean())
+
+    def contains(self, points: FloatArray) -> BoolArray:
+        """Tell for each point (n, ndim) in µm whether it lies in the window."""
+        size = np.asarray(self.size_um)
+        inside: BoolArray = np.all((points >= 0) & (points < size), axis=1)
+        if self.mask is not None and inside.any():
+            shape = np.asarray(self.mask.shape)
+            cell = np.floor(points[inside] * (shape / size)).astype(np.intp)
+            inside[inside] = self.mask[tuple(np.minimum(cell, shape - 1).T)]
+        return inside
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Points with marks, as a point process returns them.
+
+    Parameters
+    ----------
+    points : FloatArray
+        Positions (n, ndim) in µm.
+    marks : dict of str to array
+        One array of length n per mark: ``radius_um``, ``axis_ratio``,
+        ``orientation_rad``, ``type``; empty for unmarked processes.
+    notes : dict of str to float
+        What a user should know about the draw, such as ``requested_density``
+        and ``achieved_density`` (per mm² or mm³).
+    """
+
+    points: FloatArray
+    marks: dict[str, FloatArray] = field(default_factory=dict)
+    notes: dict[str, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.points)
+
+    def keep(self, chosen: BoolArray) -> Pattern:
+        """Return the pattern with only the chosen points."""
+        marks = {name: values[chosen] for name, values in self.marks.items()}
+        return Pattern(self.points[chosen], marks, dict(self.notes))

@@ -1,0 +1,196 @@
+"""Confluent tissue: Voronoi or power cells of the seeds within the region."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from simcell.arrays import BoolArray, FloatArray, Grid, Image, IntArray, Pattern
+from simcell.cells.nearest import nearest_seed
+from simcell.cells.pieces import merge_into_neighbours, split
+from simcell.cells.table import Cells, tabulate
+from simcell.fields import smooth_noise
+from simcell.rng import Streams
+from simcell.scene.cells import Power, Voronoi
+
+_LLOYD_PIXELS = 150  # pixels per cell that suffice for its centre of mass
+
+
+def grow(
+    spec: Voronoi | Power,
+    pattern: Pattern,
+    region: BoolArray,
+    grid: Grid,
+    margin_px: int,
+    streams: Streams,
+) -> Cells:
+    """Grow confluent cells; see ``simcell.cells.grow``."""
+    spacing = grid.spacing_um[0]
+    pattern = _with_weights(spec, pattern, streams)
+    seeds = pattern.points / spacing + margin_px
+    weights = pattern.marks["weight_um2"] / spacing**2
+    seeds = relax(seeds, weights, region, spec.lloyd)
+    pattern = Pattern((seeds - margin_px) * spacing, pattern.marks, pattern.notes)
+    owners = nearest_seed(seeds, weights, region, undulation(spec, region.shape, spacing, streams))
+    owners, areas = tidy(owners, region, spec)
+    whole = np.bincount(areas[:, 0], weights=areas[:, 1], minlength=len(seeds) + 1)[1:]
+    if spec.vacancy > 0:
+        missing = streams("cells.vacancy").random(len(seeds)) < spec.vacancy
+        owners = np.where(np.concatenate([[False], missing])[owners], np.int32(0), owners)
+    return tabulate(owners, pattern, whole, np.zeros(len(seeds)), grid, margin_px)
+
+
+def undulation(
+    spec: Voronoi | Power, shape: tuple[int, ...], spacing_um: float, streams: Streams
+) -> tuple[Image, Image] | None:
+    """Smooth displacement (y, x) in pixels that makes borders wavy; None for straight ones."""
+    if spec.undulation_um == 0:
+        return None
+    scale = spec.undulation_scale_um / spacing_um
+    rows = smooth_noise(shape, scale, streams("cells.undulation", 0))
+    columns = smooth_noise(shape, scale, streams("cells.undulation", 1))
+    rows *= np.float32(spec.undulation_um / spacing_um)
+    columns *= np.float32(spec.undulation_um / spacing_um)
+    return rows, columns
+
+
+def _with_weights(spec: Voronoi | Power, pattern: Pattern, streams: Streams) -> Pattern:
+    """Give every seed its power weight, the square of its radius."""
+    weights = np.zeros(len(pattern))
+    if isinstance(spec, Power) and len(pattern):
+        radius = pattern.marks.get("radius_um")
+        if radius is None or np.ptp(radius) == 0:
+            nearest = _nearest_gap(pattern.points)
+            spread = streams("cells.radius").standard_normal(len(pattern))
+            radius = 0.5 * nearest * np.clip(1 + spec.radius_cv * spread, 0.2, 3.0)
+        weights = spec.strength * radius**2
+    return Pattern(pattern.points, {**pattern.marks, "weight_um2": weights}, pattern.notes)
+
+
+def _nearest_gap(points: FloatArray) -> float:
+    """Return the median distance of seeds to their nearest neighbour."""
+    from scipy.spatial import cKDTree
+
+    if len(points) < 2:
+        return 0.0
+    distances, _ = cKDTree(points).query(points, k=2)
+    return float(np.median(distances[:, 1]))
+
+
+def relax(seeds: FloatArray, weights: FloatArray, region: BoolArray, steps: float) -> FloatArray:
+    """Move seeds towards the centres of their cells (Lloyd).
+
+    Parameters
+    ----------
+    seeds : FloatArray
+        Seeds (n, 2) in pixels.
+    weights : FloatArray
+        Power weights (n,) in squared pixels.
+    region : BoolArray
+        Mask that bounds the cells.
+    steps : float
+        Number of steps; a fraction moves that part of the way in the last one.
+
+    Returns
+    -------
+    FloatArray
+        The moved seeds. One that would leave the region stays.
+    """
+    if steps <= 0 or len(seeds) < 2:
+        return seeds
+    # Centres of mass need no fine raster: a coarser one is as good and cheaper.
+    per_cell = region.sum() / len(seeds)
+    factor = max(1, int(np.sqrt(per_cell / _LLOYD_PIXELS)))
+    coarse = np.ascontiguousarray(region[factor // 2 :: factor, factor // 2 :: factor])
+    seeds, weights = seeds / factor, weights / factor**2
+    whole, part = int(steps), steps - int(steps)
+    for share in [1.0] * whole + ([part] if part else []):
+        centres = _centres(nearest_seed(seeds, weights, coarse), seeds)
+        moved = seeds + share * (centres - seeds)
+        cell = np.floor(moved).astype(np.intp)
+        inside = np.all((cell >= 0) & (cell < coarse.shape), axis=1)
+        inside[inside] = coarse[tuple(cell[inside].T)]
+        seeds = np.where(inside[:, None], moved, seeds)
+    return seeds * factor
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _centres(owners: IntArray, seeds: FloatArray) -> FloatArray:
+    """Centre of mass of each seed's pixels; the seed itself where it has none."""
+    sums = np.zeros((len(seeds), 3))
+    for r in range(owners.shape[0]):
+        for c in range(owners.shape[1]):
+            i = owners[r, c] - 1
+            if i >= 0:
+                sums[i, 0] += r + 0.5
+                sums[i, 1] += c + 0.5
+                sums[i, 2] += 1
+    out = seeds.copy()
+    for i in range(len(seeds)):
+        if sums[i, 2] > 0:
+            out[i, 0] = sums[i, 0] / sums[i, 2]
+            out[i, 1] = sums[i, 1] / sums[i, 2]
+    return out
+
+
+def tidy(
+    owners: IntArray, region: BoolArray, spec: Voronoi | Power
+) -> tuple[IntArray, IntArray]:
+    """Join up the fragments of cut cells and apply the rule for small rim cells.
+
+    Wavy borders and concave islands can cut a cell. Its small fragments go to
+    the neighbour with the longest common border; a large one stays, and becomes
+    a cell of its own when labels are made.
+
+    Parameters
+    ----------
+    owners : IntArray
+        1 + seed's row for every pixel, 0 outside the region.
+    region : BoolArray
+    spec : Voronoi or Power
+        Holds ``rim`` and ``rim_min_area``.
+
+    Returns
+    -------
+    owners : IntArray
+        After merging and dropping.
+    areas : IntArray
+        Rows (owner, pixels), one or more per owner.
+    """
+    pieces = split(owners)
+    at_rim, at_edge = _touches(pieces.image, pieces.count, region)
+    main, area = pieces.main, pieces.area_px
+    typical = main & ~at_edge & ~at_rim
+    if not typical.any():
+        typical = main
+    smallest = spec.rim_min_area * float(np.median(area[typical])) if typical.any() else 0.0
+    small = area < smallest
+    small[0] = False
+    rim_cells = small & main & at_rim & ~at_edge
+    merged = small & (~main | rim_cells) if spec.rim == "merge" else small & ~main
+    dropped = rim_cells if spec.rim == "drop" else np.zeros_like(small)
+    if not merged.any() and not dropped.any():
+        return owners, np.stack([pieces.owner, area], axis=1)
+    root = merge_into_neighbours(pieces, merged)
+    owner = np.where(dropped[root], np.int32(0), pieces.owner[root])
+    return owner[pieces.image], np.stack([owner, area], axis=1)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _touches(image: IntArray, count: int, region: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """Tell which pieces border on outside the region, and on the image's edge."""
+    height, width = image.shape
+    rim = np.zeros(count + 1, np.bool_)
+    edge = np.zeros(count + 1, np.bool_)
+    for r in range(height):
+        for c in range(width):
+            a = image[r, c]
+            if a == 0:
+                continue
+            if r == 0 or c == 0 or r == height - 1 or c == width - 1:
+                edge[a] = True
+            else:
+                inside = region[r - 1, c] and region[r + 1, c] and region[r, c - 1]
+                if not (inside and region[r, c + 1]):
+                    rim[a] = True
+    return rim, edge

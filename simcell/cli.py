@@ -1,0 +1,256 @@
+"""The command line: parses, calls the public API, prints.
+
+Everything heavy is imported inside the command that needs it, so that
+``simcell --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from simcell import __version__
+from simcell.errors import SimcellError
+
+if TYPE_CHECKING:
+    from simcell.check import Finding
+    from simcell.preset import Preset
+
+FORMATS = ("zarr", "tiff", "stardist", "coco", "png")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Commands(click.Group):
+    """Turns errors that a user can mend into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what the command returns
+        try:
+            return super().invoke(ctx)
+        except SimcellError as error:
+            click.echo(f"simcell: {error}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("simcell: stopped", err=True)
+            ctx.exit(130)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  simcell presets                                     what there is
+  simcell presets rcm-sg                              one of them, with every parameter
+  simcell generate --preset rcm-sg                    16 samples, to look at
+  simcell generate --preset rcm-sg -n 400 --out priors.zarr --seed 7 --workers 2
+  simcell show priors.zarr -o sheet.png               a contact sheet
+  simcell check --preset rcm-sg -n 64                 do samples measure what they should?""",
+)
+@click.version_option(__version__, prog_name="simcell")
+def main() -> None:
+    """Simulate microscopy priors and images of tissue, with exact labels."""
+
+
+def _preset_options(command: F) -> F:
+    """Add --preset and --set."""
+    command = click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Override one number of the scene; repeatable. A value that varied is fixed.",
+    )(command)
+    return click.option(
+        "--preset",
+        "name",
+        metavar="NAME|FILE",
+        help="Shipped preset, preset in $SIMCELL_PRESETS, or YAML file.",
+    )(command)
+
+
+def _load(name: str | None, assignments: tuple[str, ...]) -> Preset:
+    from simcell.preset import load_preset
+
+    if name is None:
+        msg = "--preset: missing; name a preset or a YAML file (see `simcell presets`)"
+        raise SimcellError(msg)
+    return load_preset(name).with_set(assignments)
+
+
+_SEED = click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed."
+)
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  simcell generate --preset rcm-sg -n 400 --out priors.zarr --seed 7 --workers 2
+  simcell generate --preset rcm-ss -n 50 --out train --format stardist
+  simcell generate --preset rcm-sg --set frame.shape=[1000,1000] --set imaging.noise=high
+  simcell generate --preset rcm-sg -n 400 --out priors.zarr --resume    after Ctrl-C
+  simcell generate --preset rcm-sg -n 100000 --out big.zarr --cluster tcp://head:8786"""
+)
+@_preset_options
+@click.option("-n", "count", type=click.IntRange(1), default=16, show_default=True, help="Samples.")
+@click.option("--out", type=click.Path(), help="Output; by default named after the preset.")
+@_SEED
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Local processes."
+)
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="zarr", show_default=True)
+@click.option("--resume", is_flag=True, help="Finish an interrupted run.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output of simcell.")
+@click.option("--cluster", metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
+@click.option("--preview/--no-preview", default=True, show_default=True, help="Save a picture too.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def generate(
+    name: str | None,
+    assignments: tuple[str, ...],
+    count: int,
+    out: str | None,
+    seed: int,
+    workers: int,
+    format_: str,
+    resume: bool,
+    overwrite: bool,
+    cluster: str | None,
+    preview: bool,
+    quiet: bool,
+) -> None:
+    """Simulate a dataset: images, priors, labels and a table of cells."""
+    preset = _load(name, assignments)
+    if out is None:
+        out = f"{preset.name}.zarr" if format_ == "zarr" else f"{preset.name}-{format_}"
+    from simcell.batch import generate as run
+
+    summary = run(
+        preset,
+        count,
+        out,
+        seed=seed,
+        workers=workers,
+        format=format_,
+        resume=resume,
+        overwrite=overwrite,
+        cluster=cluster,
+        progress=False if quiet else None,
+    )
+    click.echo(str(summary))
+    if preview:
+        picture = f"{out.rstrip('/').removesuffix('.zarr')}-preview.png"
+        _sheet(preset, min(count, 6), seed, picture)
+        click.echo(f"preview    {picture}")
+
+
+def _sheet(preset: Preset, count: int, seed: int, picture: str) -> None:
+    from simcell.io.preview import contact_sheet
+    from simcell.simulate import simulate
+
+    samples = [
+        simulate(preset.scene(seed=seed, index=i), seed=seed, index=i) for i in range(count)
+    ]
+    contact_sheet(samples, picture, title=preset.name)
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  simcell presets
+  simcell presets rcm-sg
+  simcell presets rcm-sg --yaml > my-tissue.yaml      a start for a tissue of your own
+  simcell presets --kinds                             every kind of region, points, cells ..."""
+)
+@click.argument("name", required=False)
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print it as a YAML file, defaults included.")
+@click.option("--kinds", is_flag=True, help="List the kinds that a scene is put together from.")
+def presets(name: str | None, as_yaml: bool, kinds: bool) -> None:
+    """List presets, or explain one with its parameters and ranges."""
+    from simcell import explain
+
+    if kinds:
+        click.echo(explain.kinds())
+    elif name is None:
+        click.echo(explain.all_presets())
+    else:
+        preset = _load(name, ())
+        click.echo(preset.text if as_yaml else explain.preset(preset))
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  simcell show --preset rcm-sg -o sheet.png
+  simcell show priors.zarr -o sheet.png -n 8"""
+)
+@click.argument("dataset", required=False, type=click.Path())
+@_preset_options
+@click.option("-o", "--out", type=click.Path(), default="sheet.png", show_default=True)
+@click.option("-n", "count", type=click.IntRange(1, 100), default=6, show_default=True)
+@_SEED
+@click.option("--overwrite", is_flag=True, help="Replace an existing picture.")
+def show(
+    dataset: str | None,
+    name: str | None,
+    assignments: tuple[str, ...],
+    out: str,
+    count: int,
+    seed: int,
+    overwrite: bool,
+) -> None:
+    """Draw a contact sheet of a preset or a dataset: image, prior, outlines, scale bar."""
+    from pathlib import Path
+
+    if (dataset is None) == (name is None):
+        msg = "show: name either a dataset or --preset"
+        raise SimcellError(msg)
+    if Path(out).exists() and not overwrite:
+        msg = f"{out}: exists already; choose another --out or add --overwrite"
+        raise SimcellError(msg)
+    if dataset is None:
+        _sheet(_load(name, assignments), count, seed, out)
+    else:
+        from simcell.batch import open_dataset
+        from simcell.io.preview import contact_sheet
+
+        data = open_dataset(dataset)
+        contact_sheet([data[i] for i in range(min(count, len(data)))], out, title=str(dataset))
+    click.echo(out)
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  simcell check --preset rcm-sg -n 64
+  simcell check --preset my-tissue.yaml --set points.density=3000"""
+)
+@_preset_options
+@click.option("-n", "count", type=click.IntRange(2), default=64, show_default=True, help="Samples.")
+@_SEED
+def check(name: str | None, assignments: tuple[str, ...], count: int, seed: int) -> None:
+    """Simulate, measure, and compare with what the preset expects; exit code 1 when off."""
+    preset = _load(name, assignments)
+    from simcell.check import check as run
+
+    with click.progressbar(length=count, label="simulating", file=sys.stderr) as bar:
+        findings = run(preset, count, seed=seed, report=lambda _: bar.update(1))
+    click.echo(_findings_table(findings))
+    off = [finding.name for finding in findings if finding.off]
+    if off:
+        click.echo(f"off: {', '.join(off)}")
+        sys.exit(1)
+    expected = sum(finding.expected for finding in findings)
+    click.echo(f"all {expected} expectations hold" if expected else "the preset expects nothing")
+
+
+def _findings_table(findings: list[Finding]) -> str:
+    lines = [f"{'':4}{'statistic':<15}{'measured':>12} {'± s.e.':<10}{'expected':<20}"]
+    for finding in findings:
+        verdict = "OFF" if finding.off else "ok" if finding.expected else ""
+        wanted = f"{finding.low:g} to {finding.high:g}" if finding.expected else ""
+        measured = f"{finding.value:12.4g} {finding.error:<10.2g}"
+        lines.append(f"{verdict:<4}{finding.name:<15}{measured}{wanted:<20}{finding.about}")
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,109 @@
+"""Presets and kinds in words, for the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from simcell.errors import SimcellError
+from simcell.preset import Preset, load_preset, preset_files
+from simcell.scene import Scene
+from simcell.vary import Choice, Distribution, Normal
+
+
+def all_presets() -> str:
+    """List every preset with the first sentence about it."""
+    lines = []
+    for file in preset_files():
+        try:
+            found = load_preset(file)
+        except SimcellError as error:
+            lines.append(f"{file.stem:<14}cannot be used: {error}")
+        else:
+            lines += _paragraph(found.about, f"{found.name:<14}", 14)
+    lines.append("\n`simcell presets NAME` explains one with its parameters and ranges.")
+    return "\n".join(lines)
+
+
+def preset(preset: Preset) -> str:
+    """Explain one preset: what it is, its sources, its parameters, what it expects."""
+    lines = [preset.name, *_paragraph(preset.about, "  ", 2), ""]
+    lines += ["sources", *(line for s in preset.sources for line in _paragraph(s, "  - ", 4)), ""]
+    lines.append("parameters (* varies from sample to sample)")
+    rows = list(_rows(preset.base, "", preset))
+    width = max(len(path) for path, _, _ in rows) + 3
+    for path, value, about in rows:
+        mark = "*" if path in preset.vary else " "
+        lines += _paragraph(f"{value}  {about}", f"{mark} {path:<{width}}", width + 4)
+    if preset.expect:
+        lines += ["", "expected of samples (`simcell check`)"]
+        lines += [f"  {s:<16}{e.low:g} to {e.high:g}" for s, e in preset.expect.items()]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def kinds() -> str:
+    """List the kinds of every part of a scene with their fields, defaults and ranges."""
+    lines: list[str] = []
+    for part, field in Scene.model_fields.items():
+        members = [m for m in _models(field.annotation) if "kind" in m.model_fields]
+        for model in members:
+            about = (model.__doc__ or "").strip().splitlines()[0]
+            lines += [f"{part}.kind={model.model_fields['kind'].default}", f"    {about}"]
+            for path, value, text in _rows(model(), "", None):
+                if path != "kind":
+                    lines += _paragraph(f"{value}  {text}", f"      {path:<24}", 32)
+            lines.append("")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _rows(node: BaseModel, prefix: str, owner: Preset | None) -> Iterator[tuple[str, str, str]]:
+    """Walk a scene: dotted path, value or range, meaning with allowed values."""
+    for name, field in type(node).model_fields.items():
+        value, path = getattr(node, name), f"{prefix}{name}"
+        law = owner.vary.get(path) if owner is not None else None
+        if law is not None:
+            yield path, _law(law), _meaning(field)
+        if isinstance(value, BaseModel):
+            yield from _rows(value, f"{path}.", owner)
+        elif law is None:
+            yield path, _plain(value), _meaning(field)
+
+
+def _law(law: Distribution) -> str:
+    if isinstance(law, Choice):
+        return " | ".join(str(v) for v in law.values)
+    middle = f", {law.mean:g} ± {law.sd:g}" if isinstance(law, Normal) else ""
+    return f"{law.low:g} … {law.high:g} ({law.kind}{middle})"
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - any leaf of a scene
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_plain(v) for v in value) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _meaning(field: FieldInfo) -> str:
+    limits = []
+    for rule in field.metadata:
+        for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
+            if getattr(rule, name, None) is not None:
+                limits.append(f"{sign} {getattr(rule, name):g}")
+    names = [str(a) for a in get_args(field.annotation) if isinstance(a, str)]
+    allowed = " | ".join(names) if len(names) > 1 else ", ".join(limits)
+    return f"{field.description or ''}{f' ({allowed})' if allowed else ''}"
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - a type annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for member in get_args(annotation) for model in _models(member)]
+
+
+def _paragraph(text: str, first: str, indent: int) -> list[str]:
+    width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 110))
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=" " * indent)

@@ -1,0 +1,195 @@
+"""Random fields and distance maps that several rooms share.
+
+All work in pixels on float32 arrays. ``smooth_noise`` draws at the coarse
+resolution that the wanted smoothness needs and interpolates: a smooth field of
+a 256 x 256 image then costs little more than the interpolation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numba import njit
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from simcell.arrays import FloatArray, Image, IntArray
+
+_NODES_PER_SCALE = 1.8  # the field's kernel then has a sigma of at least 1.27 nodes
+
+
+def _blur_gain(sigma: float) -> float:
+    """Return 1 / sqrt(sum of squared weights) of a separable Gaussian kernel.
+
+    It restores unit variance to blurred white noise.
+    """
+    size = _kernel_size(sigma)
+    kernel = cv2.getGaussianKernel(size, sigma, cv2.CV_64F)
+    return float(1.0 / np.sum(kernel**2))
+
+
+def _kernel_size(sigma: float) -> int:
+    return 2 * max(1, int(np.ceil(3.0 * sigma))) + 1
+
+
+def blur(image: Image, sigma_px: float) -> Image:
+    """Blur with a Gaussian of ``sigma_px``; reflects at the edges.
+
+    Kernels of 5 px and more run at reduced resolution, where the result is the same
+    to within a grey level and the cost no longer grows with sigma.
+    """
+    if sigma_px < 0.05:
+        return image
+    factor = int(sigma_px / 2.5)
+    if factor >= 2 and min(image.shape) >= 8 * factor:
+        height, width = image.shape
+        small = cv2.resize(
+            image, (max(4, width // factor), max(4, height // factor)), interpolation=cv2.INTER_AREA
+        )
+        # INTER_AREA has already blurred by a box of `factor` pixels.
+        left = np.sqrt(max(sigma_px**2 - factor**2 / 12.0, 0.0)) / factor
+        small = cv2.GaussianBlur(small, (0, 0), left, borderType=cv2.BORDER_REFLECT)
+        return _as_image(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+    size = _kernel_size(sigma_px)
+    return _as_image(
+        cv2.GaussianBlur(image, (size, size), sigma_px, borderType=cv2.BORDER_REFLECT)
+    )
+
+
+def _as_image(array: NDArray[Any]) -> Image:
+    return np.asarray(array, dtype=np.float32)
+
+
+def smooth_noise(shape: tuple[int, ...], scale_px: float, rng: Generator) -> Image:
+    """Draw a Gaussian random field with zero mean and unit variance.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Pixels along y, x.
+    scale_px : float
+        Correlation length s: correlation falls as exp(-d² / (2 s²)).
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Image
+        float32 field of ``shape``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> field = smooth_noise((64, 64), 4.0, np.random.default_rng(0))
+    >>> field.shape, bool(abs(field.std() - 1) < 0.2)
+    ((64, 64), True)
+    """
+    step = max(1, int(scale_px / _NODES_PER_SCALE))
+    sigma = scale_px / step / np.sqrt(2.0)
+    if step == 1:
+        return white_noise(shape, sigma, rng)
+    nodes = tuple(-(-n // step) + 2 for n in shape)
+    coarse = white_noise(nodes, sigma, rng)
+    coarse *= np.float32(_linear_gain(step, scale_px))
+    fine = cv2.resize(coarse, (nodes[1] * step, nodes[0] * step), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(fine[step : step + shape[0], step : step + shape[1]])
+
+
+def _linear_gain(step: int, scale_px: float) -> float:
+    """Undo the loss of variance by linear interpolation, averaged over a node's cell."""
+    along = (np.arange(step) + 0.5) / step
+    correlation = np.exp(-0.5 * (step / scale_px) ** 2)
+    variance = along**2 + (1 - along) ** 2 + 2 * along * (1 - along) * correlation
+    return float(1.0 / variance.mean())
+
+
+def white_noise(shape: tuple[int, ...], sigma_px: float, rng: Generator) -> Image:
+    """Draw white noise at full resolution, blurred by ``sigma_px``, of unit variance."""
+    if sigma_px < 0.2:
+        return rng.standard_normal(shape, dtype=np.float32)
+    size = _kernel_size(sigma_px)
+    pad = size // 2
+    wide = rng.standard_normal((shape[0] + 2 * pad, shape[1] + 2 * pad), dtype=np.float32)
+    soft = cv2.GaussianBlur(wide, (size, size), sigma_px)[pad : pad + shape[0], pad : pad + shape[1]]
+    return _as_image(soft * np.float32(_blur_gain(sigma_px)))
+
+
+def perlin_noise(shape: tuple[int, ...], scale_px: float, rng: Generator) -> Image:
+    """Draw Perlin's gradient noise scaled to unit variance.
+
+    Unlike ``smooth_noise`` it has next to no power at low frequencies, so that
+    grain does not add up to clouds.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Pixels along y, x.
+    scale_px : float
+        Side of a lattice cell.
+    rng : numpy.random.Generator
+        Draws the lattice's gradients and its offset.
+
+    References
+    ----------
+    Perlin, K. Improving noise. ACM Trans. Graph. 21 (2002).
+    """
+    cells = tuple(int(np.ceil(n / scale_px)) + 2 for n in shape)
+    angle = rng.uniform(0.0, 2.0 * np.pi, cells)
+    offset = rng.random(2)
+    return _perlin(shape[0], shape[1], scale_px, np.cos(angle), np.sin(angle), offset)
+
+
+# E[n²] of 2-D gradient noise with unit gradients and the quintic fade, averaged over a cell
+_PERLIN_SD = 0.25352
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _perlin(
+    height: int, width: int, scale: float, gy: FloatArray, gx: FloatArray, offset: FloatArray
+) -> Image:
+    out = np.empty((height, width), np.float32)
+    for i in range(height):
+        v = i / scale + offset[0]
+        r = int(v)
+        v -= r
+        fade_v = v * v * v * (v * (v * 6.0 - 15.0) + 10.0)
+        for j in range(width):
+            u = j / scale + offset[1]
+            c = int(u)
+            u -= c
+            fade_u = u * u * u * (u * (u * 6.0 - 15.0) + 10.0)
+            a = gy[r, c] * v + gx[r, c] * u
+            b = gy[r, c + 1] * v + gx[r, c + 1] * (u - 1.0)
+            d = gy[r + 1, c] * (v - 1.0) + gx[r + 1, c] * u
+            e = gy[r + 1, c + 1] * (v - 1.0) + gx[r + 1, c + 1] * (u - 1.0)
+            top = a + fade_u * (b - a)
+            low = d + fade_u * (e - d)
+            out[i, j] = (top + fade_v * (low - top)) / _PERLIN_SD
+    return out
+
+
+def border_distance(labels: IntArray) -> Image:
+    """Distance of every pixel's centre to the nearest border between labels.
+
+    Parameters
+    ----------
+    labels : IntArray
+        Label image (y, x); a border runs wherever two edge-sharing pixels differ.
+
+    Returns
+    -------
+    Image
+        Distance in pixels, at least 0.5; large where there is no border at all.
+    """
+    inner = np.full(labels.shape, 255, np.uint8)
+    down = labels[1:] != labels[:-1]
+    right = labels[:, 1:] != labels[:, :-1]
+    inner[1:][down] = 0
+    inner[:-1][down] = 0
+    inner[:, 1:][right] = 0
+    inner[:, :-1][right] = 0
+    if inner.all():
+        return np.full(labels.shape, float(sum(labels.shape)), np.float32)
+    distance = cv2.distanceTransform(inner, cv2.DIST_L2, cv2.DIST_MASK_5)
+    return _as_image(distance) + np.float32(0.5)

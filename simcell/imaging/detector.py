@@ -1,0 +1,114 @@
+"""Noise between the focal plane and the file: scan lines, speckle, photons, detector."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numba import njit
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from simcell.arrays import Image
+from simcell.fields import white_noise
+
+_SIGMA_OF_GRAIN = 1.0 / (4.0 * np.sqrt(np.log(2.0)))
+"""Blur of white noise, per full width at half maximum of its autocorrelation."""
+
+
+def speckle(shape: tuple[int, ...], looks: float, grain_px: float, rng: Generator) -> Image:
+    """Multiplicative speckle: gamma distributed, mean 1, contrast 1 / sqrt(looks).
+
+    Averaging ``looks`` independent patterns of fully developed speckle gives a
+    gamma distribution. Blurring it would lower its contrast, so a Gaussian
+    field is made with the wanted grain first and each value is then mapped to
+    its gamma quantile (Wilson and Hilferty's cube, whose mean is within 0.2 %
+    and contrast within 0.3 % of exact for one look or more).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Pixels along y, x.
+    looks : float
+        Independent patterns averaged.
+    grain_px : float
+        Full width at half maximum of the underlying field's autocorrelation.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Image
+
+    References
+    ----------
+    Goodman, J. W. Speckle Phenomena in Optics (2007), chapter 3.
+    Wilson, E. B. & Hilferty, M. M. PNAS 17, 684 (1931).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> field = speckle((256, 256), looks=4, grain_px=2.0, rng=np.random.default_rng(0))
+    >>> bool(abs(field.std() / field.mean() - 0.5) < 0.02)
+    True
+    """
+    field = white_noise(shape, grain_px * _SIGMA_OF_GRAIN, rng)
+    field *= np.float32(1.0 / (3.0 * np.sqrt(looks)))
+    field += np.float32(1.0 - 1.0 / (9.0 * looks))
+    np.maximum(field, 0.0, out=field)
+    return field * field * field
+
+
+def shift_lines(signal: Image, jitter_px: float, rng: Generator) -> Image:
+    """Shift every scan line (row) by its own small amount, linearly interpolated."""
+    if jitter_px <= 0:
+        return signal
+    height, width = signal.shape
+    shift = np.float32(jitter_px) * rng.standard_normal(height, dtype=np.float32)
+    columns = np.arange(width, dtype=np.float32)[None] + shift[:, None]
+    rows = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
+    moved = cv2.remap(signal, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, dtype=np.float32)
+
+
+def detect(
+    signal: Image, gain: float, offset: float, photons: float, read_noise: float, rng: Generator
+) -> NDArray[np.uint8]:
+    """Count photons, amplify, add read noise and digitise to 8 bits.
+
+    Photon counts are taken as normal with variance equal to the mean: at the
+    ten and more photons of a useful pixel it is the Poisson law for practical
+    purposes, at a twentieth of its cost.
+
+    Parameters
+    ----------
+    signal : Image
+        Relative brightness; 1 is ``photons`` photons.
+    gain, offset : float
+        Full range is reached at ``signal * gain + offset = 1``.
+    photons : float
+        Photons per pixel at brightness 1.
+    read_noise : float
+        Standard deviation of the detector's own noise, share of the full range.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    uint8 array
+    """
+    noise = rng.standard_normal(signal.shape, dtype=np.float32)
+    return _digitise(signal, noise, gain, offset, gain**2 / photons, read_noise**2)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _digitise(
+    signal: Image, noise: Image, gain: float, offset: float, shot: float, read: float
+) -> NDArray[np.uint8]:
+    """Add signal-dependent noise, scale and round in one pass over the pixels."""
+    out = np.empty(signal.shape, np.uint8)
+    a, b = np.float32(gain * 255), np.float32(offset * 255 + 0.5)
+    c, d = np.float32(shot * 255**2), np.float32(read * 255**2)
+    for r in range(signal.shape[0]):
+        for k in range(signal.shape[1]):
+            light = max(signal[r, k], np.float32(0))
+            level = a * light + b + noise[r, k] * np.sqrt(c * light + d)
+            out[r, k] = np.uint8(min(max(level, np.float32(0)), np.float32(255)))
+    return out

@@ -1,0 +1,227 @@
+"""What samples measure: the statistics that a preset's ``expect`` block may name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simcell.arrays import MM_IN_UM, BoolArray, FloatArray
+from simcell.fields import border_distance
+from simcell.sample import Sample
+
+_MEMBRANE_PX = 1.0  # a pixel this near to a border lies on the membrane
+_INTERIOR_UM = 2.5  # a pixel this far from every border lies inside a cell
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One number measured over many samples.
+
+    Attributes
+    ----------
+    about : str
+        What it is, with its unit.
+    collect : callable
+        Rows (k, m) that one sample contributes.
+    reduce : callable
+        From all rows to the number.
+    """
+
+    about: str
+    collect: Callable[[Sample], FloatArray]
+    reduce: Callable[[FloatArray], float]
+
+    def measure(self, samples: Sequence[Sample]) -> tuple[float, float]:
+        """Return the number and its standard error (jackknife over samples).
+
+        Both are NaN where no sample contributes a row.
+        """
+        return self.combine([self.collect(sample) for sample in samples])
+
+    def combine(self, rows: Sequence[FloatArray]) -> tuple[float, float]:
+        """Reduce the rows collected from each sample; see ``measure``."""
+        everything = np.concatenate(rows)
+        if len(everything) == 0:
+            return np.nan, np.nan
+        value = self.reduce(everything)
+        if len(rows) < 2:
+            return value, np.nan
+        parts = [np.concatenate([*rows[:i], *rows[i + 1 :]]) for i in range(len(rows))]
+        left_out = np.array([self.reduce(part) for part in parts if len(part)])
+        return value, float(np.sqrt((len(left_out) - 1) * left_out.var()))
+
+
+def _mean(rows: FloatArray) -> float:
+    return float(rows[:, 0].mean())
+
+
+def _cv(rows: FloatArray) -> float:
+    return float(rows[:, 0].std() / rows[:, 0].mean())
+
+
+def _ratio(rows: FloatArray) -> float:
+    total = rows.sum(axis=0)
+    return float(total[0] / total[1]) if total[1] > 0 else 0.0
+
+
+def _column(values: FloatArray | BoolArray) -> FloatArray:
+    return np.asarray(values, dtype=np.float64).reshape(-1, 1)
+
+
+def seeded_inside(sample: Sample) -> BoolArray:
+    """Rows of the table whose seed lies in the field.
+
+    Counting these, and their whole areas, is free of the bias of counting cells
+    that the frame happens to cut. A cell cut into several pieces counts once.
+    """
+    table = sample.objects
+    assert table is not None
+    size = sample.grid.size_um
+    y, x = table["seed_y_um"], table["seed_x_um"]
+    inside = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
+    _, first = np.unique(np.stack([y, x]), axis=1, return_index=True)
+    once = np.zeros(len(table), np.bool_)
+    once[first] = True
+    return np.asarray(inside & once, dtype=np.bool_)
+
+
+def surrounded(sample: Sample) -> BoolArray:
+    """Rows of the table whose cells touch neither the frame nor background."""
+    table, labels = sample.objects, sample.labels
+    assert table is not None
+    assert labels is not None
+    open_sided = np.zeros(len(table) + 1, np.bool_)
+    for here, there in (
+        (labels[1:], labels[:-1]),
+        (labels[:-1], labels[1:]),
+        (labels[:, 1:], labels[:, :-1]),
+        (labels[:, :-1], labels[:, 1:]),
+    ):
+        open_sided[here[there == 0]] = True
+    return np.asarray(~open_sided[1:] & ~table["touches_border"], dtype=np.bool_)
+
+
+def _density(sample: Sample) -> FloatArray:
+    assert sample.region is not None
+    area = float(sample.region.mean()) * float(np.prod(sample.grid.size_um)) / MM_IN_UM**2
+    return np.array([[float(seeded_inside(sample).sum()), area]])
+
+
+def _objects(name: str, rows: Callable[[Sample], BoolArray]) -> Callable[[Sample], FloatArray]:
+    def collect(sample: Sample) -> FloatArray:
+        assert sample.objects is not None
+        return _column(sample.objects[name][rows(sample)])
+
+    return collect
+
+
+def _uncut(sample: Sample) -> BoolArray:
+    assert sample.objects is not None
+    return np.asarray(~sample.objects["touches_border"], dtype=np.bool_)
+
+
+def _circularity(sample: Sample) -> FloatArray:
+    assert sample.objects is not None
+    table = sample.objects[_uncut(sample)]
+    return _column(4 * np.pi * table["area_um2"] / np.maximum(table["perimeter_um"], 1e-9) ** 2)
+
+
+def _elongation(sample: Sample) -> FloatArray:
+    assert sample.objects is not None
+    table = sample.objects[_uncut(sample)]
+    return _column(table["major_um"] / table["minor_um"])
+
+
+def _nearest(sample: Sample) -> FloatArray:
+    from scipy.spatial import cKDTree
+
+    assert sample.pattern is not None
+    points = sample.pattern.points
+    if len(points) < 2:
+        return np.zeros((0, 1))
+    inside = np.all((points >= 0) & (points < np.asarray(sample.grid.size_um)), axis=1)
+    distance, _ = cKDTree(points).query(points[inside], k=2)
+    return _column(distance[:, 1])
+
+
+def _covered(sample: Sample) -> FloatArray:
+    assert sample.labels is not None
+    return _column(np.array([(sample.labels > 0).mean()]))
+
+
+def _prior_level(sample: Sample) -> FloatArray:
+    assert sample.prior is not None
+    return _column(np.array([sample.prior.mean() / 255]))
+
+
+def _grey(sample: Sample) -> FloatArray:
+    return np.zeros((0, 1)) if sample.image is None else _column(sample.image.ravel() / 255)
+
+
+def _saturated(sample: Sample) -> FloatArray:
+    if sample.image is None:
+        return np.zeros((0, 1))
+    return _column(np.array([(sample.image == 255).mean()]))
+
+
+def _contrast(sample: Sample) -> FloatArray:
+    if sample.image is None or sample.labels is None:
+        return np.zeros((0, 2))
+    distance = border_distance(sample.labels)
+    tissue = sample.labels > 0
+    line = sample.image[tissue & (distance <= _MEMBRANE_PX)]
+    body = sample.image[tissue & (distance * sample.grid.spacing_um[0] >= _INTERIOR_UM)]
+    if len(line) == 0 or len(body) == 0:
+        return np.zeros((0, 2))
+    bright, dark = float(line.mean()), float(body.mean())
+    return np.array([[bright - dark, bright + dark]])
+
+
+def _roughness(sample: Sample) -> FloatArray:
+    if sample.image is None or sample.labels is None:
+        return np.zeros((0, 2))
+    pixels = sample.image.astype(np.float64)
+    same = (sample.labels[:, 1:] == sample.labels[:, :-1]) & (sample.labels[:, 1:] > 0)
+    step = np.abs(pixels[:, 1:] - pixels[:, :-1])[same]
+    level = pixels[:, 1:][same]
+    return np.array([[float(step.sum()), float(level.sum())]])
+
+
+STATISTICS: dict[str, Statistic] = {
+    "cells_per_mm2": Statistic("cells per mm² of tissue", _density, _ratio),
+    "area_um2": Statistic(
+        "mean whole area of a cell, µm²", _objects("amodal_area_um2", seeded_inside), _mean
+    ),
+    "area_cv": Statistic(
+        "relative spread of whole areas", _objects("amodal_area_um2", seeded_inside), _cv
+    ),
+    "overlap": Statistic("mean hidden share of a cell", _objects("overlap", _uncut), _mean),
+    "neighbours": Statistic(
+        "mean neighbours of surrounded cells", _objects("neighbours", surrounded), _mean
+    ),
+    "hexagons": Statistic(
+        "share of surrounded cells with six neighbours",
+        _objects("neighbours", surrounded),
+        lambda rows: float((rows[:, 0] == 6).mean()),
+    ),
+    "circularity": Statistic("mean 4π area / perimeter² of uncut cells", _circularity, _mean),
+    "elongation": Statistic("mean axis ratio (major / minor) of uncut cells", _elongation, _mean),
+    "nearest_um": Statistic("mean distance to the nearest seed, µm", _nearest, _mean),
+    "covered": Statistic("share of the field that is cells", _covered, _mean),
+    "prior_level": Statistic("mean of the prior, 0 to 1", _prior_level, _mean),
+    "image_mean": Statistic("mean grey level, 0 to 1", _grey, _mean),
+    "image_sd": Statistic(
+        "standard deviation of grey levels, 0 to 1", _grey, lambda rows: float(rows[:, 0].std())
+    ),
+    "saturated": Statistic("share of pixels at 255", _saturated, _mean),
+    "contrast": Statistic(
+        "membranes against interiors, (bright - dark) / (bright + dark)", _contrast, _ratio
+    ),
+    "roughness": Statistic(
+        "mean step between neighbouring pixels of a cell, relative to their level",
+        _roughness,
+        _ratio,
+    ),
+}

@@ -1,0 +1,287 @@
+"""Presets: YAML in, a scene for every (seed, index) out."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from simcell.errors import SimcellError
+from simcell.measure import STATISTICS
+from simcell.paths import Tree, build, put, under
+from simcell.rng import stream
+from simcell.scene import Scene, Spec
+from simcell.vary import Distribution, Value
+
+ENVIRONMENT = "SIMCELL_PRESETS"
+
+
+class Expectation(Spec):
+    """Range in which a statistic of the samples should lie."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low <= self.high:
+            msg = f"low = {self.low:g} must not be above high = {self.high:g}"
+            raise ValueError(msg)
+        return self
+
+
+class _File(Spec):
+    """A preset as it is written."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    about: str = Field(min_length=1)
+    sources: tuple[str, ...] = ()
+    scene: Scene = Scene()
+    vary: dict[str, Distribution] = Field(default_factory=dict)
+    expect: dict[str, Expectation] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named scene, what varies between its samples, and what they should measure.
+
+    Attributes
+    ----------
+    name, about : str
+    sources : tuple of str
+        Where its numbers come from.
+    base : Scene
+        The scene before anything varies.
+    vary : mapping of str to Distribution
+        By dotted path of the scene.
+    expect : mapping of str to Expectation
+        By name of ``simcell.measure.STATISTICS``.
+    """
+
+    name: str
+    about: str
+    sources: tuple[str, ...]
+    base: Scene
+    vary: Mapping[str, Distribution]
+    expect: Mapping[str, Expectation]
+
+    @classmethod
+    def from_text(cls, text: str, where: str = "preset") -> Preset:
+        """Read a preset from YAML text; ``where`` names it in errors."""
+        file = build(_File, _parse(text, where), f"{where}: ")
+        preset = cls(file.name, file.about, file.sources, file.scene, file.vary, file.expect)
+        preset._check(where)
+        return preset
+
+    @cached_property
+    def _tree(self) -> Tree:
+        return self.base.model_dump(mode="json")
+
+    @property
+    def text(self) -> str:
+        """The preset as YAML with every default written out; ``from_text`` reads it back."""
+        content = {
+            "name": self.name,
+            "about": self.about,
+            "sources": list(self.sources),
+            "scene": self._tree,
+            "vary": {p: d.model_dump(mode="json") for p, d in self.vary.items()},
+            "expect": {s: e.model_dump(mode="json") for s, e in self.expect.items()},
+        }
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+
+    def draw(self, *, seed: int, index: int) -> dict[str, Value]:
+        """Draw the values that vary, by dotted path. Each field has its own stream."""
+        return {
+            path: law.draw(stream(seed, index, f"vary.{path}")) for path, law in self.vary.items()
+        }
+
+    def scene(self, *, seed: int, index: int) -> Scene:
+        """Return the scene of one sample.
+
+        Examples
+        --------
+        >>> preset = load_preset("rcm-sg")
+        >>> preset.scene(seed=7, index=0) == preset.scene(seed=7, index=0)
+        True
+        """
+        return self.scene_with(self.draw(seed=seed, index=index))
+
+    def scene_with(self, values: Mapping[str, Value]) -> Scene:
+        """Return the scene with these values, by dotted path, in place of the base's."""
+        if not values:
+            return self.base
+        tree = copy.deepcopy(self._tree)
+        for path, value in values.items():
+            *parents, last = path.split(".")
+            node = tree
+            for key in parents:
+                node = node[key]
+            node[last] = value
+        scene: Scene = build(Scene, tree, "")
+        return scene
+
+    def with_set(self, assignments: Sequence[str]) -> Preset:
+        """Return the preset with ``path=value`` assignments made, values in YAML.
+
+        A path that varied is fixed to its value; choosing another ``kind`` drops
+        what varied below it. Expectations stay: ``check`` then tells what moved.
+
+        Examples
+        --------
+        >>> load_preset("rcm-sg").with_set(["frame.shape=[64, 64]"]).base.frame.shape
+        (64, 64)
+        """
+        tree, vary = self._tree, dict(self.vary)
+        for assignment in assignments:
+            path, value = _assignment(assignment)
+            tree = put(tree, path, value)
+            gone = path.removesuffix(".kind") if path.endswith(".kind") else path
+            vary = {p: law for p, law in vary.items() if not under(p, gone)}
+        if tree is self._tree:
+            return self
+        preset = replace(self, base=build(Scene, tree, "--set "), vary=vary)
+        preset._check("--set")
+        return preset
+
+    def _check(self, where: str) -> None:
+        """Refuse paths and ranges that could fail later, in the middle of a run."""
+        for name in self.expect:
+            if name not in STATISTICS:
+                msg = f"{where}: expect.{name}: no such statistic; use one of {', '.join(STATISTICS)}"
+                raise SimcellError(msg)
+        for path, law in self.vary.items():
+            _find(self._tree, path, where)
+            above = [p for p in self.vary if p != path and under(path, p)]
+            if above:
+                msg = f"{where}: vary.{path}: {above[0]} varies as a whole; drop one of the two"
+                raise SimcellError(msg)
+            for end in law.ends():
+                try:
+                    self.scene_with({path: end})
+                except SimcellError as error:
+                    msg = f"{where}: vary.{path} can draw {end!r}, but {error}"
+                    raise SimcellError(msg) from None
+
+
+def load_preset(name: str | os.PathLike[str]) -> Preset:
+    """Load a preset by name or by path.
+
+    Parameters
+    ----------
+    name : str or path
+        A YAML file (with a slash or ending in ``.yaml``), or the name of a preset
+        in a folder of ``$SIMCELL_PRESETS`` or shipped with simcell.
+
+    Returns
+    -------
+    Preset
+
+    Examples
+    --------
+    >>> load_preset("rcm-sg").name
+    'rcm-sg'
+    """
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        return _read(path)
+    known = {file.stem: file for file in preset_files()}
+    if path.name not in known:
+        close = get_close_matches(path.name, known, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}?" if close else "see `simcell presets`"
+        msg = f"preset {path.name!r}: no such preset; {hint} Known: {', '.join(sorted(known))}"
+        raise SimcellError(msg)
+    return _read(known[path.name])
+
+
+def preset_files() -> list[Path]:
+    """List preset files, a user's own (``$SIMCELL_PRESETS``) before the shipped ones."""
+    folders = [Path(f) for f in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if f]
+    found: dict[str, Path] = {}
+    for folder in [*folders, shipped_folder()]:
+        if not folder.is_dir():
+            msg = f"${ENVIRONMENT}: {str(folder)!r} is no folder; correct or unset the variable"
+            raise SimcellError(msg)
+        for file in sorted(folder.glob("*.yaml")):
+            found.setdefault(file.stem, file)
+    return list(found.values())
+
+
+def shipped_folder() -> Path:
+    """Return the folder of shipped presets: in the wheel, or beside a checkout."""
+    packaged = Path(str(files("simcell"))) / "presets"
+    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "presets"
+
+
+def _read(path: Path) -> Preset:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        msg = f"preset {str(path)!r}: cannot be read ({why}); give the path of a YAML file"
+        raise SimcellError(msg) from None
+    return Preset.from_text(text, str(path))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without duplicate keys, of which the first would silently be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise yaml.MarkedYAMLError(problem=f"the key {twice[0]!r} stands twice")
+        return super().construct_mapping(node, deep=deep)
+
+
+def _yaml(text: str) -> Any:  # noqa: ANN401 - whatever the text says
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+
+
+def _parse(text: str, where: str) -> Tree:
+    try:
+        tree = _yaml(text)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        msg = f"{where}: not valid YAML{line} ({problem}); correct the file"
+        raise SimcellError(msg) from None
+    if not isinstance(tree, dict):
+        msg = f"{where}: holds {type(tree).__name__}; needs a mapping with name, about and scene"
+        raise SimcellError(msg)
+    return tree
+
+
+def _assignment(text: str) -> tuple[str, Value]:
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        msg = f"--set {text!r}: write path=value, such as imaging.noise.looks=6"
+        raise SimcellError(msg)
+    try:
+        return path.strip(), _yaml(value)
+    except (yaml.YAMLError, ValueError, TypeError):
+        msg = f"--set {text!r}: the value {value!r} is not valid YAML; quote it"
+        raise SimcellError(msg) from None
+
+
+def _find(tree: Tree, path: str, where: str) -> None:
+    node: Any = tree
+    for depth, key in enumerate(path.split(".")):
+        if not isinstance(node, dict) or key not in node:
+            known = list(node) if isinstance(node, dict) else []
+            close = get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+            at = ".".join(path.split(".")[:depth]) or "scene"
+            msg = f"{where}: vary.{path}: {at} has no {key!r}; {hint}"
+            raise SimcellError(msg)
+        node = node[key]

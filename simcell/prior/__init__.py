@@ -1,0 +1,89 @@
+"""Domain B: labels as perfect imaging would show them."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcell.arrays import Image, IntArray
+from simcell.scene.prior import BoundaryInterior, Distance, Filled, Membrane, PriorSpec
+
+__all__ = ["render"]
+
+_CLASS_GREYS = np.array([0, 128, 255], np.uint8)
+
+
+def render(
+    spec: PriorSpec, labels: IntArray, distance_um: Image, spacing_um: float
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Draw the prior of a label image.
+
+    Parameters
+    ----------
+    spec : PriorSpec
+    labels : IntArray
+        Label image (y, x), 0 = background.
+    distance_um : Image
+        Distance of every pixel to the nearest border, ``fields.border_distance`` in µm.
+    spacing_um : float
+        Size of a pixel in µm.
+
+    Returns
+    -------
+    prior : uint8 array
+    classes : uint8 array or None
+        Semantic classes, for the kinds that have any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from simcell.fields import border_distance
+    >>> labels = np.repeat(np.array([[1, 2]], np.int32), 4, axis=1).repeat(8, axis=0)
+    >>> prior, _ = render(Membrane(thickness_um=1.0), labels, border_distance(labels) * 0.5, 0.5)
+    >>> prior[0].tolist()
+    [0, 0, 0, 255, 255, 0, 0, 0]
+    """
+    match spec:
+        case Membrane():
+            return _lines(labels, distance_um, spec.thickness_um, spacing_um).view(np.uint8) * 255, None
+        case Filled():
+            filled = labels > 0
+            if spec.gap_um > 0:
+                filled &= ~_lines(labels, distance_um, spec.gap_um, spacing_um)
+            return filled.view(np.uint8) * np.uint8(255), None
+        case BoundaryInterior():
+            lines = _lines(labels, distance_um, spec.thickness_um, spacing_um)
+            classes = (labels > 0).view(np.uint8) + (lines & (labels > 0))
+            return _CLASS_GREYS[classes], classes
+        case Distance():
+            return _relative_depth(labels, distance_um), None
+        case _:
+            assert_never(spec)
+
+
+def _lines(
+    labels: IntArray, distance_um: Image, thickness_um: float, spacing_um: float
+) -> NDArray[np.bool_]:
+    """Mark pixels within half the thickness of a border.
+
+    Both sides of a border give at least two pixels; a line thinner than one and
+    a half pixels is drawn on its lower or right side alone.
+    """
+    if thickness_um >= 1.5 * spacing_um:
+        # Half a thousandth of a pixel of slack: float32 distances must not break ties.
+        reach = 0.5 * thickness_um + 5e-4 * spacing_um
+        return np.asarray(distance_um <= max(reach, 0.5 * spacing_um * 1.001))
+    lines = np.zeros(labels.shape, np.bool_)
+    lines[1:] |= labels[1:] != labels[:-1]
+    lines[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    return lines
+
+
+def _relative_depth(labels: IntArray, distance_um: Image) -> NDArray[np.uint8]:
+    deepest = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
+    np.maximum.at(deepest, labels.ravel(), distance_um.ravel())
+    deepest[0] = np.inf
+    share = distance_um / deepest[labels]
+    return np.rint(share * 255).astype(np.uint8)

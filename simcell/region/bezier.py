@@ -1,0 +1,106 @@
+"""One tissue island bounded by a random closed Bezier curve."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import shapely
+from numpy.random import Generator
+
+from simcell.arrays import BoolArray, FloatArray, Grid
+from simcell.scene.region import Bezier
+
+_STEPS = 24  # samples of each Bezier segment
+_SUBPIXEL_BITS = 6
+_COVERAGE_TOLERANCE = 1e-4
+
+
+def island(spec: Bezier, grid: Grid, margin_px: int, rng: Generator) -> BoolArray:
+    """Draw the island and scale it until it covers the asked share of the field.
+
+    Parameters
+    ----------
+    spec : Bezier
+    grid : Grid
+        The field.
+    margin_px : int
+        Margin of the returned mask around it.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    BoolArray
+        Mask on the padded grid.
+    """
+    size = np.asarray(grid.size_um)
+    centre = size * (0.5 + np.clip(rng.normal(0.0, spec.wander, 2), -0.6, 0.6))
+    outline = closed_curve(_knots(spec, rng))
+    if spec.coverage >= 1.0:
+        return np.ones(grid.padded(margin_px).shape, np.bool_)
+    scale = _scale_for(outline, centre, size, spec.coverage)
+    return rasterise([centre + scale * outline], grid, margin_px)
+
+
+def _knots(spec: Bezier, rng: Generator) -> FloatArray:
+    turn = (np.arange(spec.knots) + rng.uniform(-0.3, 0.3, spec.knots)) * (2 * np.pi / spec.knots)
+    radius = np.clip(1.0 + spec.roughness * rng.standard_normal(spec.knots), 0.35, 2.0)
+    return radius[:, None] * np.stack([np.sin(turn), np.cos(turn)], axis=1)
+
+
+def closed_curve(knots: FloatArray) -> FloatArray:
+    """Sample the smooth closed cubic Bezier curve through ``knots`` (n, 2).
+
+    Control points are a sixth of the chord between the neighbours away
+    (Catmull-Rom), which makes the tangent continuous.
+    """
+    before, after = np.roll(knots, 1, axis=0), np.roll(knots, -1, axis=0)
+    tangent = (after - before) / 6.0
+    first, second = knots + tangent, after - np.roll(tangent, -1, axis=0)
+    t = np.linspace(0.0, 1.0, _STEPS, endpoint=False)[:, None]
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+    controls = (knots, first, second, after)
+    pieces = sum(w[None] * c[:, None, :] for w, c in zip(weights, controls, strict=True))
+    return np.asarray(pieces, dtype=np.float64).reshape(-1, 2)
+
+
+def _scale_for(
+    outline: FloatArray, centre: FloatArray, size: FloatArray, coverage: float
+) -> float:
+    """Find the scale at which the curve covers ``coverage`` of the field (Illinois rule)."""
+    unit = shapely.make_valid(shapely.polygons(outline))
+    box = float(np.prod(size))
+
+    def excess(scale: float) -> float:
+        # Scaling the field down is cheaper than scaling the curve up.
+        low, high = -centre / scale, (size - centre) / scale
+        seen = shapely.area(shapely.clip_by_rect(unit, low[0], low[1], high[0], high[1]))
+        return float(seen) * scale**2 / box - coverage
+
+    low = np.sqrt(coverage * box / shapely.area(unit))
+    below = excess(low)  # at most 0: the curve's whole area is just the area asked for
+    high, above = 1.5 * low, excess(1.5 * low)
+    while above < 0:
+        low, below, high = high, above, 1.5 * high
+        above = excess(high)
+    for _ in range(40):
+        middle = high - above * (high - low) / (above - below) if above > below else high
+        value = excess(middle)
+        if abs(value) < _COVERAGE_TOLERANCE or above <= below:
+            break
+        if value > 0:
+            high, above, below = middle, value, 0.5 * below
+        else:
+            low, below, above = middle, value, 0.5 * above
+    return float(middle)
+
+
+def rasterise(outlines: list[FloatArray], grid: Grid, margin_px: int) -> BoolArray:
+    """Fill outlines, (y, x) in µm from the field's corner, on the padded grid."""
+    mask = np.zeros(grid.padded(margin_px).shape, np.uint8)
+    unit = 1 << _SUBPIXEL_BITS
+    for outline in outlines:
+        # OpenCV counts (x, y) from the centre of pixel 0.
+        pixels = outline / np.asarray(grid.spacing_um) + margin_px - 0.5
+        points = np.round(pixels[:, ::-1] * unit).clip(-(2**27), 2**27).astype(np.int32)
+        cv2.fillPoly(mask, [points], 1, lineType=cv2.LINE_8, shift=_SUBPIXEL_BITS)
+    return mask.astype(np.bool_)

@@ -1,0 +1,109 @@
+"""One result of the simulator: arrays, a table of objects, and how they came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcell.arrays import BoolArray, Grid, IntArray, Pattern
+from simcell.scene import Scene
+
+OBJECT_COLUMNS_2D = np.dtype(
+    [
+        ("label", np.int32),
+        ("type", np.int32),
+        ("seed_y_um", np.float64),
+        ("seed_x_um", np.float64),
+        ("centroid_y_um", np.float64),
+        ("centroid_x_um", np.float64),
+        ("area_um2", np.float64),
+        ("amodal_area_um2", np.float64),
+        ("overlap", np.float64),
+        ("perimeter_um", np.float64),
+        ("major_um", np.float64),
+        ("minor_um", np.float64),
+        ("orientation_rad", np.float64),
+        ("neighbours", np.int32),
+        ("touches_border", np.bool_),
+    ]
+)
+"""Columns of a 2-D sample's objects table, one row per label.
+
+``seed``: the point the cell grew from. ``area``: visible pixels. ``amodal_area``:
+the whole object, hidden and outside parts included. ``overlap``: share of the
+amodal area inside the field that other objects hide. ``major``, ``minor``: full
+axes of the ellipse with the same second moments. ``orientation``: angle of the
+major axis from x towards y, in (-π/2, π/2]. ``neighbours``: number of labels
+that share an edge. ``touches_border``: has a pixel on the rim of the field.
+"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Frozen record of one simulated sample.
+
+    Arrays are read-only. Stages that were not asked for (``upto=``) are None.
+
+    Attributes
+    ----------
+    scene : Scene
+        Every number the sample was made from.
+    seed, index : int
+        Its address: the same scene, seed and index give the same sample.
+    grid : Grid
+        Pixels and their size.
+    region : BoolArray
+        True where there is tissue, shape of the field.
+    pattern : Pattern
+        Seeds with their marks, in µm from the corner of the field; some lie
+        outside it, where the margin is.
+    labels : IntArray, optional
+        Instances, 0 = background, 1..n each one connected piece.
+    objects : structured array, optional
+        Row ``i`` describes label ``i + 1``; see ``OBJECT_COLUMNS_2D``.
+    adjacency : IntArray, optional
+        Pairs (m, 2) of labels that share an edge, lower first.
+    prior : array, optional
+        The tissue as perfect imaging would show it, uint8.
+    classes : uint8 array, optional
+        Semantic classes, where the prior has any.
+    image : array, optional
+        The simulated image, uint8 or uint16.
+    versions : dict
+        Of simcell and numpy, on which bitwise equality depends.
+    """
+
+    scene: Scene
+    seed: int
+    index: int
+    grid: Grid
+    region: BoolArray | None = None
+    pattern: Pattern | None = None
+    labels: IntArray | None = None
+    objects: NDArray[np.void] | None = None
+    adjacency: IntArray | None = None
+    prior: NDArray[np.uint8] | None = None
+    classes: NDArray[np.uint8] | None = None
+    image: NDArray[Any] | None = None
+    versions: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the invariants once and lock the arrays."""
+        for name in ("region", "labels", "prior", "classes", "image"):
+            array = getattr(self, name)
+            if array is None:
+                continue
+            if array.shape[: self.grid.ndim] != self.grid.shape:
+                msg = f"{name} has shape {array.shape}, the field {self.grid.shape}"
+                raise AssertionError(msg)
+            array.flags.writeable = False
+        if self.labels is not None and self.objects is not None:
+            top = int(self.labels.max(initial=0))
+            numbers = self.objects["label"]
+            if top != len(numbers) or not np.array_equal(numbers, np.arange(1, top + 1)):
+                msg = f"labels run to {top}, the objects table has {len(numbers)} rows"
+                raise AssertionError(msg)
+            self.objects.flags.writeable = False

@@ -1,0 +1,81 @@
+"""The scene: everything needed to simulate one sample, as plain numbers.
+
+One module per floor-2 room holds that room's specs; ``Scene`` ties them together.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from simcell.scene._spec import Spec
+from simcell.scene.cells import CellSpec, Voronoi
+from simcell.scene.imaging import ImagingSpec, Rcm
+from simcell.scene.points import HardCore, PointSpec
+from simcell.scene.prior import Membrane, PriorSpec
+from simcell.scene.region import Bezier, RegionSpec
+
+__all__ = ["MAX_PIXELS", "Frame", "Scene", "Spec"]
+
+MAX_PIXELS = 64_000_000
+"""Largest field with its margin; beyond it one sample no longer fits in memory."""
+
+
+class Frame(Spec):
+    """The field of view."""
+
+    shape: tuple[int, ...] = Field((256, 256), description="pixels along y, x")
+    spacing_um: float = Field(0.5, ge=1e-3, le=1e3, description="size of a pixel in µm")
+    margin_um: float = Field(
+        30.0,
+        ge=0.0,
+        le=1e4,
+        description="tissue is grown this far beyond the field, so that cut cells are whole",
+    )
+    edges: Literal["free", "periodic"] = Field(
+        "free", description="free: tissue goes on outside; periodic: opposite sides of it meet"
+    )
+
+    @property
+    def margin_px(self) -> int:
+        """Margin in whole pixels."""
+        return round(self.margin_um / self.spacing_um)
+
+    @model_validator(mode="after")
+    def _size(self) -> Self:
+        if len(self.shape) != 2:
+            msg = f"shape = {list(self.shape)}: needs two sides, [y, x]"
+            raise ValueError(msg)
+        if min(self.shape) < 8:
+            msg = f"shape = {list(self.shape)}: every side must be at least 8 px"
+            raise ValueError(msg)
+        pixels = (self.shape[0] + 2 * self.margin_px) * (self.shape[1] + 2 * self.margin_px)
+        if pixels > MAX_PIXELS:
+            msg = (
+                f"shape = {list(self.shape)} with margin_um = {self.margin_um:g}: {pixels} px is "
+                f"above the {MAX_PIXELS} px of one sample; use a smaller field or margin"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class Scene(Spec):
+    """Everything needed to simulate one sample."""
+
+    frame: Frame = Frame()
+    region: RegionSpec = Bezier()
+    points: PointSpec = HardCore()
+    cells: CellSpec = Voronoi()
+    prior: PriorSpec = Membrane()
+    imaging: ImagingSpec = Rcm()
+
+    @model_validator(mode="after")
+    def _periodic_is_full(self) -> Self:
+        if self.frame.edges == "periodic" and self.region.kind != "full":
+            msg = (
+                f"region.kind = {self.region.kind!r}: frame.edges = 'periodic' needs "
+                "region.kind = 'full'; change one of the two"
+            )
+            raise ValueError(msg)
+        return self

@@ -1,0 +1,30 @@
+"""What every node of a scene has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Spec(BaseModel):
+    """A frozen node of a scene: plain numbers, no behaviour.
+
+    Unknown keys, NaN, infinities and truth values in place of numbers are
+    refused. Every field has a default, so that a node can be made from its
+    ``kind`` alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_values(cls, data: Any) -> Any:  # noqa: ANN401 - raw input
+        # pydantic would read `true` as 1.
+        if isinstance(data, Mapping):
+            for name, value in data.items():
+                if isinstance(value, bool) and name in cls.model_fields:
+                    msg = f"{name} = {str(value).lower()}: should be a number or a name"
+                    raise ValueError(msg)
+        return data

@@ -1,0 +1,156 @@
+"""Specs of imaging: how the tissue looks through the microscope.
+
+Brightness is relative: 1 is the reflectance that fills the detector's range at
+gain 1. Lengths are in µm, noise in the units each field names.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from simcell.scene._spec import Spec
+
+
+class NoImage(Spec):
+    """Prior and labels only."""
+
+    kind: Literal["none"] = "none"
+
+
+class RcmMembrane(Spec):
+    """Bright borders between keratinocytes."""
+
+    brightness: float = Field(0.5, ge=0.0, le=3.0, description="mean reflectance, relative")
+    width_um: float = Field(1.6, gt=0.0, le=20.0, description="full width at half maximum in µm")
+    width_cv: float = Field(0.25, ge=0.0, le=1.0, description="relative spread along its length")
+    strength_cv: float = Field(
+        0.35, ge=0.0, le=2.0, description="relative spread of brightness along its length"
+    )
+    scale_um: float = Field(
+        9.0, gt=0.0, le=500.0, description="length over which width and brightness vary in µm"
+    )
+
+
+class RcmCytoplasm(Spec):
+    """Grainy cell bodies."""
+
+    brightness: float = Field(0.22, ge=0.0, le=3.0, description="mean reflectance, relative")
+    cell_cv: float = Field(0.2, ge=0.0, le=1.5, description="relative spread between cells")
+    grain: float = Field(0.3, ge=0.0, le=1.5, description="relative strength of the grain")
+    grain_um: float = Field(1.6, gt=0.0, le=50.0, description="size of a grain in µm")
+    octaves: int = Field(1, ge=1, le=6, description="octaves of the grain, each half as large")
+    texture: Literal["value", "perlin"] = Field(
+        "value", description="lattice noise of the grain: value noise, or slower gradient noise"
+    )
+
+
+class RcmNucleus(Spec):
+    """Dark nuclei, where the layer shows them."""
+
+    visible: float = Field(0.8, ge=0.0, le=1.0, description="share of cells that show a nucleus")
+    radius_um: float = Field(4.0, gt=0.0, le=50.0, description="mean radius in µm")
+    radius_cv: float = Field(0.15, ge=0.0, le=0.6, description="relative spread of radii")
+    depth: float = Field(0.7, ge=0.0, le=1.0, description="share of the brightness it takes away")
+    edge_um: float = Field(1.2, gt=0.0, le=20.0, description="softness of its edge in µm")
+    offset_um: float = Field(0.8, ge=0.0, le=20.0, description="spread of its centre in µm")
+
+
+class RcmSpots(Spec):
+    """Bright blobs scattered over the tissue: organelles, keratin grains."""
+
+    density: float = Field(0.0, ge=0.0, le=1e6, description="spots per mm² of tissue")
+    radius_um: float = Field(0.8, gt=0.0, le=20.0, description="mean radius (Gaussian sigma) in µm")
+    radius_cv: float = Field(0.3, ge=0.0, le=1.0, description="relative spread of radii")
+    brightness: float = Field(0.4, ge=0.0, le=5.0, description="mean peak reflectance added")
+
+
+class RcmDefocus(Spec):
+    """Light from the layer below the focal plane."""
+
+    share: float = Field(0.25, ge=0.0, le=1.0, description="its share in the signal")
+    blur_um: float = Field(4.0, gt=0.0, le=100.0, description="its blur (Gaussian sigma) in µm")
+
+
+class RcmField(Spec):
+    """Unevenness over the whole field."""
+
+    uneven: float = Field(0.2, ge=0.0, le=1.5, description="relative spread of illumination")
+    scale_um: float = Field(60.0, gt=0.0, le=5000.0, description="its length scale in µm")
+    tilt: float = Field(
+        0.25,
+        ge=0.0,
+        le=2.0,
+        description="optical depth gained across the field by a tilted focal plane",
+    )
+    furrow: float = Field(0.05, ge=0.0, le=1.0, description="reflectance outside the tissue")
+    furrow_edge_um: float = Field(2.5, ge=0.0, le=100.0, description="softness of the rim in µm")
+
+
+class RcmNoise(Spec):
+    """Speckle, detector and scanner noise; or just `low`, `medium`, `high`."""
+
+    looks: float = Field(
+        9.0, ge=0.5, le=1000.0, description="speckle looks; contrast is 1/sqrt(looks)"
+    )
+    speckle_um: float = Field(
+        1.3, ge=0.0, le=20.0, description="speckle grain (full width at half maximum) in µm"
+    )
+    photons: float = Field(
+        300.0, ge=1.0, le=1e6, description="photons per pixel at full range; sets shot noise"
+    )
+    read_noise: float = Field(
+        0.01, ge=0.0, le=0.5, description="detector noise, as a share of the full range"
+    )
+    jitter_um: float = Field(
+        0.12, ge=0.0, le=20.0, description="shift of scan lines (standard deviation) in µm"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_level(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over raw input
+        if not isinstance(value, str):
+            return value
+        if value not in NOISE_LEVELS:
+            msg = f"{value!r} is no noise level; use {', '.join(NOISE_LEVELS)}, or a mapping"
+            raise ValueError(msg)
+        return dict(NOISE_LEVELS[value])
+
+
+NOISE_LEVELS: dict[str, dict[str, float]] = {
+    "low": {"looks": 25, "speckle_um": 1.2, "photons": 800, "read_noise": 0.005, "jitter_um": 0.05},
+    "medium": {
+        "looks": 9,
+        "speckle_um": 1.3,
+        "photons": 300,
+        "read_noise": 0.01,
+        "jitter_um": 0.12,
+    },
+    "high": {"looks": 4, "speckle_um": 1.4, "photons": 100, "read_noise": 0.015, "jitter_um": 0.25},
+}
+"""Speckle contrast 0.2, 0.33 and 0.5; shot noise at half the range 5, 8 and 14 %."""
+
+
+class Rcm(Spec):
+    """Reflectance confocal microscope looking at epidermis."""
+
+    kind: Literal["rcm"] = "rcm"
+    membrane: RcmMembrane = RcmMembrane()
+    cytoplasm: RcmCytoplasm = RcmCytoplasm()
+    nucleus: RcmNucleus = RcmNucleus()
+    organelles: RcmSpots = RcmSpots(density=4000.0)
+    keratin: RcmSpots = RcmSpots(density=300.0, radius_um=1.6, brightness=0.8)
+    defocus: RcmDefocus = RcmDefocus()
+    field: RcmField = RcmField()
+    noise: RcmNoise = RcmNoise()
+    psf_um: float = Field(
+        0.6, ge=0.0, le=20.0, description="lateral resolution (full width at half maximum) in µm"
+    )
+    gain: float = Field(1.0, gt=0.0, le=20.0, description="detector gain; above it saturates")
+    offset: float = Field(
+        0.03, ge=-0.5, le=0.5, description="detector offset, as a share of the full range"
+    )
+
+
+ImagingSpec = Annotated[NoImage | Rcm, Field(discriminator="kind")]
