@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simcell.preset import Preset, load_preset
     from simcell.sample import Sample
     from simcell.scene import Scene
-    from simcell.simulate import simulate
+    from simcell.stages import simulate
 
 __version__ = "0.1.0"
 __all__ = [
@@ -43,7 +43,7 @@ _HOMES = {
     "generate": "batch",
     "load_preset": "preset",
     "open_dataset": "batch",
-    "simulate": "simulate",
+    "simulate": "stages",
 }
 
 

@@ -1,4 +1,4 @@
-"""Do the samples of a preset measure what the preset expects?"""
+"""Compare what the samples of a preset measure with what it expects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from simcell.measure import STATISTICS
 from simcell.preset import Preset
-from simcell.simulate import simulate
+from simcell.stages import simulate
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ Everything heavy is imported inside the command that needs it, so that
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, get_args
 
 import click
 
@@ -16,10 +19,12 @@ from simcell import __version__
 from simcell.errors import SimcellError
 
 if TYPE_CHECKING:
+    from simcell.batch import Summary
     from simcell.check import Finding
     from simcell.preset import Preset
+    from simcell.sample import Sample
 
-FORMATS = ("zarr", "tiff", "stardist", "coco", "png")
+Format = Literal["zarr", "tiff", "stardist", "coco", "png"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -30,11 +35,26 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except SimcellError as error:
-            click.echo(f"simcell: {error}", err=True)
-            ctx.exit(2)
+            _stop(ctx, str(error), 2)
+        except click.UsageError as error:
+            command = ctx.command_path if error.ctx is None else error.ctx.command_path
+            _stop(ctx, f"{error.format_message()} (`{command} --help` explains)", 2)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `simcell presets | head`: click ends quietly
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            _stop(ctx, f"{place}{error.strerror or error}", 2)
+        except MemoryError:
+            _stop(ctx, "out of memory; use a smaller field, or fewer workers", 2)
         except KeyboardInterrupt:
-            click.echo("simcell: stopped", err=True)
-            ctx.exit(130)
+            again = ctx.invoked_subcommand == "generate"
+            _stop(ctx, "stopped" + ("; go on with --resume" if again else ""), 130)
+
+
+def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:
+    """Say in one line why, and end with this exit code."""
+    click.echo(f"simcell: {' '.join(message.split())}", err=True)
+    ctx.exit(code)
 
 
 @click.group(
@@ -80,9 +100,8 @@ def _load(name: str | None, assignments: tuple[str, ...]) -> Preset:
     return load_preset(name).with_set(assignments)
 
 
-_SEED = click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed."
-)
+_SEEDS = click.IntRange(0, 2**32 - 1)
+_SEED = click.option("--seed", type=_SEEDS, default=0, show_default=True, help="Random seed.")
 
 
 @main.command(
@@ -101,12 +120,19 @@ Examples:
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Local processes."
 )
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="zarr", show_default=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(get_args(Format)),
+    default="zarr",
+    show_default=True,
+    help="A dataset, or a folder for other tools.",
+)
 @click.option("--resume", is_flag=True, help="Finish an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output of simcell.")
 @click.option("--cluster", metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
 @click.option("--preview/--no-preview", default=True, show_default=True, help="Save a picture too.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def generate(
     name: str | None,
     assignments: tuple[str, ...],
@@ -114,7 +140,7 @@ def generate(
     out: str | None,
     seed: int,
     workers: int,
-    format_: str,
+    format_: Format,
     resume: bool,
     overwrite: bool,
     cluster: str | None,
@@ -127,6 +153,10 @@ def generate(
         out = f"{preset.name}.zarr" if format_ == "zarr" else f"{preset.name}-{format_}"
     from simcell.batch import generate as run
 
+    picture = _beside(out)
+    if preview and not (resume or overwrite) and picture.exists() and not Path(out).exists():
+        msg = f"{picture}: exists, and is where the preview goes; add --overwrite or --no-preview"
+        raise SimcellError(msg)
     summary = run(
         preset,
         count,
@@ -139,21 +169,54 @@ def generate(
         cluster=cluster,
         progress=False if quiet else None,
     )
-    click.echo(str(summary))
+    lines = [_in_words(summary)]
     if preview:
-        picture = f"{out.rstrip('/').removesuffix('.zarr')}-preview.png"
-        _sheet(preset, min(count, 6), seed, picture)
-        click.echo(f"preview    {picture}")
+        _draw(_simulated(preset, min(count, 6), seed), picture, preset.name)
+        lines.append(f"preview  {picture}")
+    if not quiet:
+        click.echo("\n".join(lines))
 
 
-def _sheet(preset: Preset, count: int, seed: int, picture: str) -> None:
+def _in_words(summary: Summary) -> str:
+    made = f"{summary.made} made" if summary.made < summary.n else "all made"
+    speed = f"{made} in {summary.seconds:.1f} s, {summary.samples_per_second:.1f} per second"
+    return (
+        f"output   {summary.path} ({summary.bytes_on_disk / 1e6:.1f} MB)\n"
+        f"samples  {summary.n} ({speed if summary.made else 'all there before'})\n"
+        f"cells    {summary.cells_per_image:.1f} per sample"
+    )
+
+
+def _beside(out: str) -> Path:
+    """Return where the preview of an output goes: beside it, never into it."""
+    if not out:
+        msg = "--out: empty; name a folder to make"
+        raise SimcellError(msg)
+    path = Path(os.path.abspath(out))
+    return path.with_name(f"{path.name.removesuffix('.zarr')}-preview.png")
+
+
+def _simulated(preset: Preset, count: int, seed: int) -> Iterable[Sample]:
+    from simcell.stages import simulate
+
+    for index in range(count):
+        yield simulate(preset.scene(seed=seed, index=index), seed=seed, index=index)
+
+
+def _draw(samples: Iterable[Sample], picture: Path, title: str) -> None:
+    """Write a contact sheet, wholly or not at all."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    from simcell.io.files import explained, write_whole
     from simcell.io.preview import contact_sheet
-    from simcell.simulate import simulate
 
-    samples = [
-        simulate(preset.scene(seed=seed, index=i), seed=seed, index=i) for i in range(count)
-    ]
-    contact_sheet(samples, picture, title=preset.name)
+    content = BytesIO()
+    sheet = Image.fromarray(contact_sheet(samples, title=title))
+    sheet.save(content, "PNG" if picture.suffix.lower() == ".png" else "JPEG")
+    with explained(picture):
+        write_whole(picture, content.getvalue())
 
 
 @main.command(
@@ -171,6 +234,9 @@ def presets(name: str | None, as_yaml: bool, kinds: bool) -> None:
     """List presets, or explain one with its parameters and ranges."""
     from simcell import explain
 
+    if (as_yaml and name is None) or (kinds and (name is not None or as_yaml)):
+        msg = "presets: give NAME, NAME --yaml, or --kinds alone"
+        raise SimcellError(msg)
     if kinds:
         click.echo(explain.kinds())
     elif name is None:
@@ -188,36 +254,53 @@ Examples:
 )
 @click.argument("dataset", required=False, type=click.Path())
 @_preset_options
-@click.option("-o", "--out", type=click.Path(), default="sheet.png", show_default=True)
-@click.option("-n", "count", type=click.IntRange(1, 100), default=6, show_default=True)
-@_SEED
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default="sheet.png",
+    show_default=True,
+    help="Picture to write, PNG or JPEG.",
+)
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(1, 100),
+    default=6,
+    show_default=True,
+    help="Samples; of a dataset, the first ones.",
+)
+@click.option("--seed", type=_SEEDS, help="Random seed of a preset's samples.  [default: 0]")
 @click.option("--overwrite", is_flag=True, help="Replace an existing picture.")
 def show(
     dataset: str | None,
     name: str | None,
     assignments: tuple[str, ...],
-    out: str,
+    out: Path,
     count: int,
-    seed: int,
+    seed: int | None,
     overwrite: bool,
 ) -> None:
     """Draw a contact sheet of a preset or a dataset: image, prior, outlines, scale bar."""
-    from pathlib import Path
-
     if (dataset is None) == (name is None):
         msg = "show: name either a dataset or --preset"
         raise SimcellError(msg)
-    if Path(out).exists() and not overwrite:
+    if dataset is not None and (assignments or seed is not None):
+        msg = f"show {dataset}: a dataset is as it is; --set and --seed go with --preset"
+        raise SimcellError(msg)
+    if out.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
+        msg = f"{out}: must end in .png, .jpg or .jpeg; choose another --out"
+        raise SimcellError(msg)
+    if out.exists() and not overwrite:
         msg = f"{out}: exists already; choose another --out or add --overwrite"
         raise SimcellError(msg)
     if dataset is None:
-        _sheet(_load(name, assignments), count, seed, out)
+        preset = _load(name, assignments)
+        _draw(_simulated(preset, count, seed or 0), out, preset.name)
     else:
         from simcell.batch import open_dataset
-        from simcell.io.preview import contact_sheet
 
-        data = open_dataset(dataset)
-        contact_sheet([data[i] for i in range(min(count, len(data)))], out, title=str(dataset))
+        _draw(open_dataset(dataset)[:count], out, Path(dataset).name)
     click.echo(out)
 
 
@@ -241,7 +324,7 @@ def check(name: str | None, assignments: tuple[str, ...], count: int, seed: int)
     off = [finding.name for finding in findings if finding.off]
     if off:
         click.echo(f"off: {', '.join(off)}")
-        sys.exit(1)
+        click.get_current_context().exit(1)
     expected = sum(finding.expected for finding in findings)
     click.echo(f"all {expected} expectations hold" if expected else "the preset expects nothing")
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from simcell.errors import SimcellError
+from simcell.measure import STATISTICS
 from simcell.preset import Preset, load_preset, preset_files
 from simcell.scene import Scene
 from simcell.vary import Choice, Distribution, Normal
@@ -23,9 +24,10 @@ def all_presets() -> str:
         try:
             found = load_preset(file)
         except SimcellError as error:
-            lines.append(f"{file.stem:<14}cannot be used: {error}")
+            lines += _paragraph(f"cannot be used: {error}", f"{file.stem:<13} ", 14)
         else:
-            lines += _paragraph(found.about, f"{found.name:<14}", 14)
+            # Its file's name is what it is asked for by.
+            lines += _paragraph(found.about, f"{file.stem:<13} ", 14)
     lines.append("\n`simcell presets NAME` explains one with its parameters and ranges.")
     return "\n".join(lines)
 
@@ -33,7 +35,9 @@ def all_presets() -> str:
 def preset(preset: Preset) -> str:
     """Explain one preset: what it is, its sources, its parameters, what it expects."""
     lines = [preset.name, *_paragraph(preset.about, "  ", 2), ""]
-    lines += ["sources", *(line for s in preset.sources for line in _paragraph(s, "  - ", 4)), ""]
+    if preset.sources:
+        bullets = [line for s in preset.sources for line in _paragraph(s, "  - ", 4)]
+        lines += ["sources", *bullets, ""]
     lines.append("parameters (* varies from sample to sample)")
     rows = list(_rows(preset.base, "", preset))
     width = max(len(path) for path, _, _ in rows) + 3
@@ -42,8 +46,19 @@ def preset(preset: Preset) -> str:
         lines += _paragraph(f"{value}  {about}", f"{mark} {path:<{width}}", width + 4)
     if preset.expect:
         lines += ["", "expected of samples (`simcell check`)"]
-        lines += [f"  {s:<16}{e.low:g} to {e.high:g}" for s, e in preset.expect.items()]
+        for name, wanted in preset.expect.items():
+            ends = f"{wanted.low:g} to {wanted.high:g}"
+            lines.append(f"  {name:<16}{ends:<18}{STATISTICS[name].about}")
+    lines += ["", f"simcell generate --preset {preset.name} --set {_example(preset)}"]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _example(preset: Preset) -> str:
+    """Return an assignment that changes something: a range fixed at its lower end."""
+    for path, law in preset.vary.items():
+        if not isinstance(law, Choice):
+            return f"{path}={law.low:g}"
+    return "frame.shape=[512,512]"
 
 
 def kinds() -> str:
@@ -68,34 +83,56 @@ def _rows(node: BaseModel, prefix: str, owner: Preset | None) -> Iterator[tuple[
         law = owner.vary.get(path) if owner is not None else None
         if law is not None:
             yield path, _law(law), _meaning(field)
+            # What a choice of wholes puts in place of this part is not known here.
+            continue
         if isinstance(value, BaseModel):
             yield from _rows(value, f"{path}.", owner)
-        elif law is None:
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            for place, entry in enumerate(value):
+                yield from _rows(entry, f"{path}.{place}.", owner)
+        else:
             yield path, _plain(value), _meaning(field)
 
 
 def _law(law: Distribution) -> str:
     if isinstance(law, Choice):
-        return " | ".join(str(v) for v in law.values)
+        weights = law.weights or (1.0,) * len(law.values)
+        shares = [f" ({w / sum(weights):.0%})" if law.weights else "" for w in weights]
+        return " | ".join(f"{_plain(v)}{s}" for v, s in zip(law.values, shares, strict=True))
     middle = f", {law.mean:g} ± {law.sd:g}" if isinstance(law, Normal) else ""
-    return f"{law.low:g} … {law.high:g} ({law.kind}{middle})"
+    return f"{law.low:g} to {law.high:g} ({law.kind}{middle})"
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - any leaf of a scene
-    if isinstance(value, tuple):
+    """Write a value as --set and a preset take it."""
+    if isinstance(value, tuple | list):
         return "[" + ", ".join(_plain(v) for v in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {_plain(v)}" for k, v in value.items()) + "}"
+    if value is None:
+        return "null"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _meaning(field: FieldInfo) -> str:
-    limits = []
-    for rule in field.metadata:
-        for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
-            if getattr(rule, name, None) is not None:
-                limits.append(f"{sign} {getattr(rule, name):g}")
+    """Return what a field means, with the values that it may take."""
+    about = (field.description or "").replace("None", "null")
     names = [str(a) for a in get_args(field.annotation) if isinstance(a, str)]
-    allowed = " | ".join(names) if len(names) > 1 else ", ".join(limits)
-    return f"{field.description or ''}{f' ({allowed})' if allowed else ''}"
+    allowed = " | ".join(names) if len(names) > 1 else _limits(field)
+    return f"{about}{f' ({allowed})' if allowed else ''}"
+
+
+def _limits(field: FieldInfo) -> str:
+    low = high = ""
+    for rule in field.metadata:
+        for name, word in (("ge", ""), ("gt", "above "), ("le", ""), ("lt", "below ")):
+            if getattr(rule, name, None) is not None:
+                end = f"{word}{getattr(rule, name):g}"
+                low, high = (end, high) if name in {"ge", "gt"} else (low, end)
+    if low and high:
+        # A non-breaking space keeps the range on one line.
+        return f"{low} to {high}".replace(" ", "\u00a0")
+    return f"from {low}" if low else f"up to {high}" if high else ""
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - a type annotation

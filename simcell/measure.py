@@ -142,8 +142,8 @@ def _nearest(sample: Sample) -> FloatArray:
     if len(points) < 2:
         return np.zeros((0, 1))
     inside = np.all((points >= 0) & (points < np.asarray(sample.grid.size_um)), axis=1)
-    distance, _ = cKDTree(points).query(points[inside], k=2)
-    return _column(distance[:, 1])
+    distance, _ = cKDTree(points).query(points[inside], k=[2])
+    return _column(np.asarray(distance))
 
 
 def _covered(sample: Sample) -> FloatArray:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,12 +16,15 @@ from pydantic import Field, model_validator
 
 from simcell.errors import SimcellError
 from simcell.measure import STATISTICS
-from simcell.paths import Tree, build, put, under
+from simcell.paths import Tree, build, find, hint, of_kind, put, under
 from simcell.rng import stream
 from simcell.scene import Scene, Spec
 from simcell.vary import Distribution, Value
 
 ENVIRONMENT = "SIMCELL_PRESETS"
+_SUFFIXES = {".yaml", ".yml"}
+_NOT_YAML = (yaml.YAMLError, ValueError, TypeError, RecursionError)
+_MOST_CORNERS = 4096  # combinations of extremes that are tried in one node
 
 
 class Expectation(Spec):
@@ -120,35 +122,35 @@ class Preset:
         """Return the scene with these values, by dotted path, in place of the base's."""
         if not values:
             return self.base
-        tree = copy.deepcopy(self._tree)
+        tree = self._tree
         for path, value in values.items():
-            *parents, last = path.split(".")
-            node = tree
-            for key in parents:
-                node = node[key]
-            node[last] = value
+            tree = put(tree, path, value)
         scene: Scene = build(Scene, tree, "")
         return scene
 
     def with_set(self, assignments: Sequence[str]) -> Preset:
         """Return the preset with ``path=value`` assignments made, values in YAML.
 
-        A path that varied is fixed to its value; choosing another ``kind`` drops
-        what varied below it. Expectations stay: ``check`` then tells what moved.
+        A path that varied is fixed to its value, and so is a whole of which a part
+        is set. Another ``kind`` starts from its own defaults, and nothing below it
+        varies. Expectations stay: ``check`` then tells what moved.
 
         Examples
         --------
         >>> load_preset("rcm-sg").with_set(["frame.shape=[64, 64]"]).base.frame.shape
         (64, 64)
         """
+        if not assignments:
+            return self
         tree, vary = self._tree, dict(self.vary)
         for assignment in assignments:
             path, value = _assignment(assignment)
-            tree = put(tree, path, value)
-            gone = path.removesuffix(".kind") if path.endswith(".kind") else path
-            vary = {p: law for p, law in vary.items() if not under(p, gone)}
-        if tree is self._tree:
-            return self
+            try:
+                tree, changed = _override(tree, path, value)
+            except SimcellError as error:
+                msg = f"--set {error}"
+                raise SimcellError(msg) from None
+            vary = {p: law for p, law in vary.items() if not (under(p, changed) or under(path, p))}
         preset = replace(self, base=build(Scene, tree, "--set "), vary=vary)
         preset._check("--set")
         return preset
@@ -157,20 +159,41 @@ class Preset:
         """Refuse paths and ranges that could fail later, in the middle of a run."""
         for name in self.expect:
             if name not in STATISTICS:
-                msg = f"{where}: expect.{name}: no such statistic; use one of {', '.join(STATISTICS)}"
+                msg = f"{where}: expect.{name}: no such statistic{hint(name, STATISTICS)}"
                 raise SimcellError(msg)
-        for path, law in self.vary.items():
-            _find(self._tree, path, where)
+        for path in self.vary:
             above = [p for p in self.vary if p != path and under(path, p)]
             if above:
                 msg = f"{where}: vary.{path}: {above[0]} varies as a whole; drop one of the two"
                 raise SimcellError(msg)
-            for end in law.ends():
-                try:
-                    self.scene_with({path: end})
-                except SimcellError as error:
-                    msg = f"{where}: vary.{path} can draw {end!r}, but {error}"
-                    raise SimcellError(msg) from None
+            try:
+                find(self._tree, path)
+            except SimcellError as error:
+                msg = f"{where}: vary.{error}"
+                raise SimcellError(msg) from None
+        for values in self._extremes():
+            try:
+                self.scene_with(values)
+            except SimcellError as error:
+                msg = f"{where}: vary can draw {error}"
+                raise SimcellError(msg) from None
+
+    def _extremes(self) -> Iterator[dict[str, Value]]:
+        """Yield draws at the ends of all ranges, and one between.
+
+        Fields of one node are combined, as nodes check theirs together.
+        """
+        nodes: dict[str, list[str]] = {}
+        for path in self.vary:
+            nodes.setdefault(path.rpartition(".")[0], []).append(path)
+        for paths in nodes.values():
+            # Between its ends, a range may hold what a field of whole numbers refuses.
+            trials = [
+                [*self.vary[path].ends(), self.vary[path].draw(stream(0, 0, "vary"))]
+                for path in paths
+            ]
+            for values in islice(product(*trials), _MOST_CORNERS):
+                yield dict(zip(paths, values, strict=True))
 
 
 def load_preset(name: str | os.PathLike[str]) -> Preset:
@@ -179,7 +202,7 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
     Parameters
     ----------
     name : str or path
-        A YAML file (with a slash or ending in ``.yaml``), or the name of a preset
+        A YAML file (with a slash, or ending in ``.yaml`` or ``.yml``), or the name of a preset
         in a folder of ``$SIMCELL_PRESETS`` or shipped with simcell.
 
     Returns
@@ -191,16 +214,14 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
     >>> load_preset("rcm-sg").name
     'rcm-sg'
     """
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
-        return _read(path)
+    text = os.fspath(name)
+    if Path(text).suffix in _SUFFIXES or "/" in text or os.sep in text:
+        return _read(Path(text))
     known = {file.stem: file for file in preset_files()}
-    if path.name not in known:
-        close = get_close_matches(path.name, known, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}?" if close else "see `simcell presets`"
-        msg = f"preset {path.name!r}: no such preset; {hint} Known: {', '.join(sorted(known))}"
+    if text not in known:
+        msg = f"preset {text!r}: no such preset{hint(text, sorted(known))}"
         raise SimcellError(msg)
-    return _read(known[path.name])
+    return _read(known[text])
 
 
 def preset_files() -> list[Path]:
@@ -211,8 +232,9 @@ def preset_files() -> list[Path]:
         if not folder.is_dir():
             msg = f"${ENVIRONMENT}: {str(folder)!r} is no folder; correct or unset the variable"
             raise SimcellError(msg)
-        for file in sorted(folder.glob("*.yaml")):
-            found.setdefault(file.stem, file)
+        for file in sorted(folder.iterdir()):
+            if file.suffix in _SUFFIXES:
+                found.setdefault(file.stem, file)
     return list(found.values())
 
 
@@ -236,30 +258,41 @@ class _Loader(yaml.SafeLoader):
     """YAML without duplicate keys, of which the first would silently be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
-            raise yaml.MarkedYAMLError(problem=f"the key {twice[0]!r} stands twice")
+        seen = []
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # `<<: *anchor`: keys beside it override those of the anchor
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                problem = f"the key {key!r} stands twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+            seen.append(key)
         return super().construct_mapping(node, deep=deep)
 
 
 def _yaml(text: str) -> Any:  # noqa: ANN401 - whatever the text says
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    return yaml.load(text, Loader=_Loader)
 
 
 def _parse(text: str, where: str) -> Tree:
     try:
         tree = _yaml(text)
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or " ".join(str(error).split())
-        msg = f"{where}: not valid YAML{line} ({problem}); correct the file"
+        msg = f"{where}: not valid YAML{line} ({_problem(error)}); correct the file"
         raise SimcellError(msg) from None
     if not isinstance(tree, dict):
-        msg = f"{where}: holds {type(tree).__name__}; needs a mapping with name, about and scene"
+        held = "nothing" if tree is None else f"a {type(tree).__name__}"
+        msg = f"{where}: holds {held}; needs a mapping with name, about and scene"
         raise SimcellError(msg)
     return tree
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return " ".join(str(getattr(error, "problem", None) or error).split())
 
 
 def _assignment(text: str) -> tuple[str, Value]:
@@ -269,19 +302,16 @@ def _assignment(text: str) -> tuple[str, Value]:
         raise SimcellError(msg)
     try:
         return path.strip(), _yaml(value)
-    except (yaml.YAMLError, ValueError, TypeError):
-        msg = f"--set {text!r}: the value {value!r} is not valid YAML; quote it"
+    except _NOT_YAML as error:
+        msg = f"--set {text!r}: the value is not valid YAML ({_problem(error)}); correct it"
         raise SimcellError(msg) from None
 
 
-def _find(tree: Tree, path: str, where: str) -> None:
-    node: Any = tree
-    for depth, key in enumerate(path.split(".")):
-        if not isinstance(node, dict) or key not in node:
-            known = list(node) if isinstance(node, dict) else []
-            close = get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
-            at = ".".join(path.split(".")[:depth]) or "scene"
-            msg = f"{where}: vary.{path}: {at} has no {key!r}; {hint}"
-            raise SimcellError(msg)
-        node = node[key]
+def _override(tree: Tree, path: str, value: Value) -> tuple[Tree, str]:
+    """Make one assignment; return the new tree and the path below which all is new."""
+    part, _, last = path.rpartition(".")
+    if last != "kind" or not part:
+        return put(tree, path, value), path
+    if find(tree, path) == value:
+        return tree, path
+    return put(tree, part, of_kind(Scene, part, value)), part

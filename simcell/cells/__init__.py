@@ -26,6 +26,8 @@ def grow(
     grid: Grid,
     margin_px: int,
     streams: Streams,
+    *,
+    periodic: bool = False,
 ) -> Cells:
     """Grow cells from seeds.
 
@@ -41,6 +43,8 @@ def grow(
     margin_px : int
         Pixels of margin on every side of the field.
     streams : Streams
+    periodic : bool
+        Opposite sides of the field meet; the pattern then has no seeds in the margin.
 
     Returns
     -------
@@ -60,8 +64,8 @@ def grow(
     """
     match spec:
         case Voronoi() | Power():
-            return tissue.grow(spec, pattern, region, grid, margin_px, streams)
+            return tissue.grow(spec, pattern, region, grid, margin_px, streams, periodic)
         case Outlines():
-            return outlines.grow(spec, pattern, grid, margin_px, streams)
+            return outlines.grow(spec, pattern, grid, margin_px, streams, periodic)
         case _:
             assert_never(spec)

@@ -24,7 +24,7 @@ def nearest_seed(
     mask: BoolArray,
     warp: tuple[Image, Image] | None = None,
 ) -> IntArray:
-    """Number every pixel of the mask by its nearest seed.
+    """Give every pixel of the mask the number of its nearest seed.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def nearest_seed(
     )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _bounds(
     r0: int, r1: int, c0: int, c1: int, shift_y: Image, shift_x: Image
 ) -> tuple[float, float, float, float]:
@@ -77,7 +77,7 @@ def _bounds(
     return y0, y1, x0, x1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _cull(
     box: tuple[float, float, float, float],
     candidates: IntArray,
@@ -107,7 +107,7 @@ def _cull(
     return n
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _fill(
     r0: int,
     r1: int,
@@ -144,7 +144,7 @@ def _fill(
             out[r, c] = winner + 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _nearest(
     sy: FloatArray,
     sx: FloatArray,
@@ -171,7 +171,5 @@ def _nearest(
                     r1, c1 = min(r0 + _TILE, height), min(c0 + _TILE, width)
                     tile = _bounds(r0, r1, c0, c1, shift_y, shift_x)
                     n = _cull(tile, in_block, m, sy, sx, w, in_tile, near)
-                    _fill(
-                        r0, r1, c0, c1, in_tile, n, sy, sx, w, mask, shift_y, shift_x, out
-                    )
+                    _fill(r0, r1, c0, c1, in_tile, n, sy, sx, w, mask, shift_y, shift_x, out)
     return out

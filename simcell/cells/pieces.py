@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from simcell.arrays import BoolArray, FloatArray, IntArray
 
@@ -119,8 +118,16 @@ def _find(root: IntArray, piece: int) -> int:
     return piece
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
+def _root(parent: IntArray, number: int) -> int:
+    while parent[number] != number:
+        number = parent[number]
+    return number
+
+
+@njit(cache=True)
 def _split(labels: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Give pieces their numbers in raster order (two passes, union-find)."""
     height, width = labels.shape
     image = np.zeros((height, width), np.int32)
     parent = np.zeros(height * width // 2 + 2, np.int32)
@@ -131,51 +138,60 @@ def _split(labels: IntArray) -> tuple[IntArray, IntArray, IntArray]:
             if value == 0:
                 continue
             above = image[r - 1, c] if r > 0 and labels[r - 1, c] == value else 0
-            if c > 0 and labels[r, c - 1] == value:
-                left = image[r, c - 1]
-                image[r, c] = left
-                if above != left and above != 0:
-                    a, b = above, left
-                    while parent[a] != a:
-                        a = parent[a]
-                    while parent[b] != b:
-                        b = parent[b]
-                    parent[max(a, b)] = min(a, b)
-            elif above != 0:
-                image[r, c] = above
-            else:
+            left = image[r, c - 1] if c > 0 and labels[r, c - 1] == value else 0
+            if above != 0 and left != 0 and above != left:
+                a, b = _root(parent, above), _root(parent, left)
+                parent[max(a, b)] = min(a, b)
+            if above == 0 and left == 0:
                 count += 1
                 parent[count] = count
                 image[r, c] = count
-    number = np.zeros(count + 1, np.int32)
-    pieces = 0
-    for i in range(1, count + 1):
-        a = i
-        while parent[a] != a:
-            a = parent[a]
-        if number[a] == 0:
-            pieces += 1
-            number[a] = pieces
-        number[i] = number[a]
+            else:
+                image[r, c] = max(above, left)
+    number = _numbers(parent, count)
+    pieces = number.max()
     owner = np.zeros(pieces + 1, np.int32)
     area = np.zeros(pieces + 1, np.int32)
     for r in range(height):
-        last, piece, run = -1, 0, 0
-        for c in range(width):
-            if image[r, c] != last:  # a new run of pixels: look its piece up once
-                area[piece] += run
-                last = image[r, c]
-                piece, run = number[last], 0
-                owner[piece] = labels[r, c]
-            image[r, c] = piece
-            run += 1
-        area[piece] += run
+        _renumber(image[r], labels[r], number, owner, area)
     owner[0] = 0
     area[0] = 0
     return image, owner, area
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
+def _numbers(parent: IntArray, count: int) -> IntArray:
+    """Count roots in order; the rest take the number of their root, which is smaller."""
+    number = np.zeros(count + 1, np.int32)
+    pieces = 0
+    for i in range(1, count + 1):
+        root = _root(parent, i)
+        if root == i:
+            pieces += 1
+            number[i] = pieces
+        else:
+            number[i] = number[root]
+    return number
+
+
+@njit(cache=True)
+def _renumber(
+    row: IntArray, labels: IntArray, number: IntArray, owner: IntArray, area: IntArray
+) -> None:
+    """Give a row of pixels their final numbers, looking each run of equal pixels up once."""
+    last, piece, run = -1, 0, 0
+    for c in range(len(row)):
+        if row[c] != last:
+            area[piece] += run
+            last = row[c]
+            piece, run = number[last], 0
+            owner[piece] = labels[c]
+        row[c] = piece
+        run += 1
+    area[piece] += run
+
+
+@njit(cache=True)
 def _count_border(who: IntArray, length: IntArray, a: int, b: int) -> bool:
     """Add one pixel edge to the border of a with b; tell whether a's slots are full."""
     for k in range(who.shape[1]):
@@ -189,7 +205,16 @@ def _count_border(who: IntArray, length: IntArray, a: int, b: int) -> bool:
     return True
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
+def _count_edge(who: IntArray, length: IntArray, a: int, b: int) -> bool:
+    """Add one pixel edge to the border between two pieces; tell whether slots ran out."""
+    if a == b or a == 0 or b == 0:
+        return False
+    first = _count_border(who, length, a, b)
+    return _count_border(who, length, b, a) or first
+
+
+@njit(cache=True)
 def _borders(image: IntArray, count: int, slots: int) -> tuple[IntArray, IntArray, bool]:
     height, width = image.shape
     who = np.zeros((count + 1, slots), np.int32)
@@ -197,19 +222,10 @@ def _borders(image: IntArray, count: int, slots: int) -> tuple[IntArray, IntArra
     overflow = False
     for r in range(height):
         for c in range(width):
-            a = image[r, c]
-            if a == 0:
-                continue
             if r + 1 < height:
-                b = image[r + 1, c]
-                if b != a and b != 0:
-                    overflow |= _count_border(who, length, a, b)
-                    overflow |= _count_border(who, length, b, a)
+                overflow |= _count_edge(who, length, image[r, c], image[r + 1, c])
             if c + 1 < width:
-                b = image[r, c + 1]
-                if b != a and b != 0:
-                    overflow |= _count_border(who, length, a, b)
-                    overflow |= _count_border(who, length, b, a)
+                overflow |= _count_edge(who, length, image[r, c], image[r, c + 1])
     return who, length, overflow
 
 
@@ -222,11 +238,8 @@ def adjacent_pairs(pieces: Pieces) -> IntArray:
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-Moments = NDArray[np.float64]
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def measure(image: IntArray, count: int) -> tuple[Moments, FloatArray, BoolArray]:
+@njit(cache=True)
+def measure(image: IntArray, count: int) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Measure pieces 0..count in one pass.
 
     Returns
@@ -243,47 +256,60 @@ def measure(image: IntArray, count: int) -> tuple[Moments, FloatArray, BoolArray
     moments = np.zeros((count + 1, 6))
     crossings = np.zeros(count + 1)
     at_frame = np.zeros(count + 1, np.bool_)
-    diagonal = np.sqrt(0.5)
     for r in range(height):
         for c in range(width):
-            a = image[r, c]
-            if a == 0:
+            piece = image[r, c]
+            if piece == 0:
                 continue
             y = r + 0.5
             x = c + 0.5
-            m = moments[a]
+            m = moments[piece]
             m[0] += 1
             m[1] += y
             m[2] += x
             m[3] += y * y
             m[4] += x * x
             m[5] += x * y
-            if r == 0 or c == 0 or r == height - 1 or c == width - 1:
-                at_frame[a] = True
-                for dr in range(-1, 2):
-                    for dc in range(-1, 2):
-                        if dr == 0 and dc == 0:
-                            continue
-                        i = r + dr
-                        j = c + dc
-                        outside = i < 0 or j < 0 or i >= height or j >= width
-                        if outside or image[i, j] != a:
-                            crossings[a] += diagonal if dr * dc != 0 else 1.0
+            if 0 < r < height - 1 and 0 < c < width - 1:
+                crossings[piece] += _crossings_inside(image, r, c)
             else:
-                if image[r - 1, c] != a:
-                    crossings[a] += 1.0
-                if image[r + 1, c] != a:
-                    crossings[a] += 1.0
-                if image[r, c - 1] != a:
-                    crossings[a] += 1.0
-                if image[r, c + 1] != a:
-                    crossings[a] += 1.0
-                if image[r - 1, c - 1] != a:
-                    crossings[a] += diagonal
-                if image[r - 1, c + 1] != a:
-                    crossings[a] += diagonal
-                if image[r + 1, c - 1] != a:
-                    crossings[a] += diagonal
-                if image[r + 1, c + 1] != a:
-                    crossings[a] += diagonal
+                at_frame[piece] = True
+                crossings[piece] += _crossings_at_frame(image, r, c)
     return moments, crossings, at_frame
+
+
+_DIAGONAL = float(np.sqrt(0.5))  # distance of diagonal scan lines
+
+
+@njit(cache=True)
+def _crossings_inside(image: IntArray, r: int, c: int) -> float:
+    """Count neighbours that differ, diagonal ones by the weight of their scan lines."""
+    a = image[r, c]
+    straight = (
+        (image[r - 1, c] != a)
+        + (image[r + 1, c] != a)
+        + (image[r, c - 1] != a)
+        + (image[r, c + 1] != a)
+    )
+    diagonal = (
+        (image[r - 1, c - 1] != a)
+        + (image[r - 1, c + 1] != a)
+        + (image[r + 1, c - 1] != a)
+        + (image[r + 1, c + 1] != a)
+    )
+    return float(straight + _DIAGONAL * diagonal)
+
+
+@njit(cache=True)
+def _crossings_at_frame(image: IntArray, r: int, c: int) -> float:
+    """Do the same where some neighbours lie outside the image, and differ."""
+    height, width = image.shape
+    total = 0.0
+    for dr in range(-1, 2):
+        for dc in range(-1, 2):
+            i = r + dr
+            j = c + dc
+            inside = 0 <= i < height and 0 <= j < width
+            if not inside or image[i, j] != image[r, c]:
+                total += _DIAGONAL if dr * dc != 0 else 1.0
+    return total

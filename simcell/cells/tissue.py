@@ -9,6 +9,7 @@ from simcell.arrays import BoolArray, FloatArray, Grid, Image, IntArray, Pattern
 from simcell.cells.nearest import nearest_seed
 from simcell.cells.pieces import merge_into_neighbours, split
 from simcell.cells.table import Cells, tabulate
+from simcell.cells.wrap import copies, reach_of, wrapped
 from simcell.fields import smooth_noise
 from simcell.rng import Streams
 from simcell.scene.cells import Power, Voronoi
@@ -23,35 +24,53 @@ def grow(
     grid: Grid,
     margin_px: int,
     streams: Streams,
+    periodic: bool,
 ) -> Cells:
     """Grow confluent cells; see ``simcell.cells.grow``."""
     spacing = grid.spacing_um[0]
     pattern = _with_weights(spec, pattern, streams)
+    period = np.asarray(grid.shape, dtype=np.float64) if periodic else None
+    seeds = pattern.points / spacing + (0 if periodic else margin_px)
+    weights = pattern.marks["weight_um2"] / spacing**2
+    bounds = np.ones(grid.shape, np.bool_) if periodic else region
+    seeds = relax(seeds, weights, bounds, spec.lloyd, period)
+    if period is not None:
+        reach = reach_of(len(seeds), period, margin_px)
+        field = Pattern(seeds * spacing, pattern.marks, pattern.notes)
+        pattern = wrapped(field, grid.size_um, reach * spacing)
+    else:
+        pattern = Pattern((seeds - margin_px) * spacing, pattern.marks, pattern.notes)
     seeds = pattern.points / spacing + margin_px
     weights = pattern.marks["weight_um2"] / spacing**2
-    seeds = relax(seeds, weights, region, spec.lloyd)
-    pattern = Pattern((seeds - margin_px) * spacing, pattern.marks, pattern.notes)
-    owners = nearest_seed(seeds, weights, region, undulation(spec, region.shape, spacing, streams))
-    owners, areas = tidy(owners, region, spec)
-    whole = np.bincount(areas[:, 0], weights=areas[:, 1], minlength=len(seeds) + 1)[1:]
+
+    warp = undulation(spec, grid, margin_px, streams, periodic)
+    owners, areas = tidy(nearest_seed(seeds, weights, region, warp), region, spec)
+    whole = np.zeros(len(seeds) + 1)
+    np.add.at(whole, areas[:, 0], areas[:, 1])
     if spec.vacancy > 0:
         missing = streams("cells.vacancy").random(len(seeds)) < spec.vacancy
         owners = np.where(np.concatenate([[False], missing])[owners], np.int32(0), owners)
-    return tabulate(owners, pattern, whole, np.zeros(len(seeds)), grid, margin_px)
+    return tabulate(owners, pattern, whole[1:], np.zeros(len(seeds)), grid, margin_px)
 
 
 def undulation(
-    spec: Voronoi | Power, shape: tuple[int, ...], spacing_um: float, streams: Streams
+    spec: Voronoi | Power, grid: Grid, margin_px: int, streams: Streams, periodic: bool
 ) -> tuple[Image, Image] | None:
     """Smooth displacement (y, x) in pixels that makes borders wavy; None for straight ones."""
     if spec.undulation_um == 0:
         return None
-    scale = spec.undulation_scale_um / spacing_um
-    rows = smooth_noise(shape, scale, streams("cells.undulation", 0))
-    columns = smooth_noise(shape, scale, streams("cells.undulation", 1))
-    rows *= np.float32(spec.undulation_um / spacing_um)
-    columns *= np.float32(spec.undulation_um / spacing_um)
-    return rows, columns
+    shape = grid.shape if periodic else grid.padded(margin_px).shape
+    scale = spec.undulation_scale_um / grid.spacing_um[0]
+    amplitude = np.float32(spec.undulation_um / grid.spacing_um[0])
+    draws = [
+        smooth_noise(shape, scale, streams("cells.undulation", axis), periodic=periodic)
+        for axis in (0, 1)
+    ]
+    for draw in draws:
+        draw *= amplitude
+    if periodic:
+        draws = [np.pad(draw, margin_px, mode="wrap") for draw in draws]
+    return draws[0], draws[1]
 
 
 def _with_weights(spec: Voronoi | Power, pattern: Pattern, streams: Streams) -> Pattern:
@@ -73,11 +92,17 @@ def _nearest_gap(points: FloatArray) -> float:
 
     if len(points) < 2:
         return 0.0
-    distances, _ = cKDTree(points).query(points, k=2)
-    return float(np.median(distances[:, 1]))
+    distances, _ = cKDTree(points).query(points, k=[2])
+    return float(np.median(distances))
 
 
-def relax(seeds: FloatArray, weights: FloatArray, region: BoolArray, steps: float) -> FloatArray:
+def relax(
+    seeds: FloatArray,
+    weights: FloatArray,
+    region: BoolArray,
+    steps: float,
+    period: FloatArray | None = None,
+) -> FloatArray:
     """Move seeds towards the centres of their cells (Lloyd).
 
     Parameters
@@ -90,6 +115,8 @@ def relax(seeds: FloatArray, weights: FloatArray, region: BoolArray, steps: floa
         Mask that bounds the cells.
     steps : float
         Number of steps; a fraction moves that part of the way in the last one.
+    period : FloatArray, optional
+        Sides of the torus in pixels, for periodic edges.
 
     Returns
     -------
@@ -99,12 +126,14 @@ def relax(seeds: FloatArray, weights: FloatArray, region: BoolArray, steps: floa
     if steps <= 0 or len(seeds) < 2:
         return seeds
     # Centres of mass need no fine raster: a coarser one is as good and cheaper.
-    per_cell = region.sum() / len(seeds)
-    factor = max(1, int(np.sqrt(per_cell / _LLOYD_PIXELS)))
+    factor = max(1, int(np.sqrt(region.sum() / len(seeds) / _LLOYD_PIXELS)))
     coarse = np.ascontiguousarray(region[factor // 2 :: factor, factor // 2 :: factor])
     seeds, weights = seeds / factor, weights / factor**2
     whole, part = int(steps), steps - int(steps)
     for share in [1.0] * whole + ([part] if part else []):
+        if period is not None:
+            seeds = _step_on_torus(seeds, weights, period / factor, share)
+            continue
         centres = _centres(nearest_seed(seeds, weights, coarse), seeds)
         moved = seeds + share * (centres - seeds)
         cell = np.floor(moved).astype(np.intp)
@@ -114,7 +143,19 @@ def relax(seeds: FloatArray, weights: FloatArray, region: BoolArray, steps: floa
     return seeds * factor
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def _step_on_torus(
+    seeds: FloatArray, weights: FloatArray, period: FloatArray, share: float
+) -> FloatArray:
+    """Make one Lloyd step on a torus: cells of the seeds among copies all around."""
+    frame = int(np.ceil(reach_of(len(seeds), period, 0.0)))
+    around, source = copies(seeds, period, 2.0 * frame)
+    shape = np.ceil(period).astype(int) + 2 * frame
+    owners = nearest_seed(around + frame, weights[source], np.ones(tuple(shape), np.bool_))
+    centres = _centres(owners, around + frame)[: len(seeds)] - frame
+    return np.asarray((seeds + share * (centres - seeds)) % period, dtype=np.float64)
+
+
+@njit(cache=True)
 def _centres(owners: IntArray, seeds: FloatArray) -> FloatArray:
     """Centre of mass of each seed's pixels; the seed itself where it has none."""
     sums = np.zeros((len(seeds), 3))
@@ -133,9 +174,7 @@ def _centres(owners: IntArray, seeds: FloatArray) -> FloatArray:
     return out
 
 
-def tidy(
-    owners: IntArray, region: BoolArray, spec: Voronoi | Power
-) -> tuple[IntArray, IntArray]:
+def tidy(owners: IntArray, region: BoolArray, spec: Voronoi | Power) -> tuple[IntArray, IntArray]:
     """Join up the fragments of cut cells and apply the rule for small rim cells.
 
     Wavy borders and concave islands can cut a cell. Its small fragments go to
@@ -176,7 +215,7 @@ def tidy(
     return owner[pieces.image], np.stack([owner, area], axis=1)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _touches(image: IntArray, count: int, region: BoolArray) -> tuple[BoolArray, BoolArray]:
     """Tell which pieces border on outside the region, and on the image's edge."""
     height, width = image.shape

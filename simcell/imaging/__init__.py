@@ -50,4 +50,3 @@ def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[np.uint8]
             return rcm.image(spec, view, streams)
         case _:
             assert_never(spec)
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numba import njit
 from numpy.random import Generator
@@ -61,12 +60,23 @@ def shift_lines(signal: Image, jitter_px: float, rng: Generator) -> Image:
     """Shift every scan line (row) by its own small amount, linearly interpolated."""
     if jitter_px <= 0:
         return signal
+    shift = np.float32(jitter_px) * rng.standard_normal(len(signal), dtype=np.float32)
+    return _shift_rows(signal, shift)
+
+
+@njit(cache=True)
+def _shift_rows(signal: Image, shift: NDArray[np.float32]) -> Image:
+    """Read every row at ``column + shift``; beyond its ends, the last pixel."""
     height, width = signal.shape
-    shift = np.float32(jitter_px) * rng.standard_normal(height, dtype=np.float32)
-    columns = np.arange(width, dtype=np.float32)[None] + shift[:, None]
-    rows = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
-    moved = cv2.remap(signal, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, dtype=np.float32)
+    out = np.empty_like(signal)
+    for r in range(height):
+        whole = int(np.floor(shift[r]))
+        part = shift[r] - np.float32(whole)
+        for c in range(width):
+            left = min(max(c + whole, 0), width - 1)
+            right = min(max(c + whole + 1, 0), width - 1)
+            out[r, c] = signal[r, left] + part * (signal[r, right] - signal[r, left])
+    return out
 
 
 def detect(
@@ -98,7 +108,7 @@ def detect(
     return _digitise(signal, noise, gain, offset, gain**2 / photons, read_noise**2)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _digitise(
     signal: Image, noise: Image, gain: float, offset: float, shot: float, read: float
 ) -> NDArray[np.uint8]:

@@ -47,7 +47,9 @@ def image(spec: Rcm, view: View, streams: Streams) -> NDArray[np.uint8]:
     signal = blur(signal, spec.psf_um / FWHM / spacing)
     noise = spec.noise
     signal = shift_lines(signal, noise.jitter_um / spacing, streams("imaging.jitter"))
-    signal *= speckle(signal.shape, noise.looks, noise.speckle_um / spacing, streams("imaging.speckle"))
+    signal *= speckle(
+        signal.shape, noise.looks, noise.speckle_um / spacing, streams("imaging.speckle")
+    )
     return detect(
         signal, spec.gain, spec.offset, noise.photons, noise.read_noise, streams("imaging.detector")
     )
@@ -72,7 +74,9 @@ def membranes(spec: RcmMembrane, view: View, streams: Streams) -> tuple[Image, I
         sigma *= np.exp(spec.width_cv * smooth_noise(shape, scale, streams("imaging.width")))
     strength = np.full(shape, spec.brightness, np.float32)
     if spec.strength_cv > 0:
-        strength *= _lognormal(smooth_noise(shape, scale, streams("imaging.strength")), spec.strength_cv)
+        strength *= _lognormal(
+            smooth_noise(shape, scale, streams("imaging.strength")), spec.strength_cv
+        )
     # A pixel's centre is at least half a pixel from the border that it touches.
     gap = view.distance_um - np.float32(0.5 * view.spacing_um)
     return np.exp(-0.5 * np.square(gap / sigma)), strength
@@ -103,13 +107,15 @@ def grain(spec: RcmCytoplasm, view: View, streams: Streams) -> Image:
         weight = 0.5**octave
         total += np.float32(weight) * draw(total.shape, scale, streams("imaging.grain", octave))
         power += weight**2
-    return total / np.float32(np.sqrt(power))
+    total /= np.float32(np.sqrt(power))
+    return total
 
 
 def _lognormal(normal: Image, cv: float) -> Image:
     """Turn unit normals into a factor of mean 1 and relative spread ``cv``."""
     variance = np.log1p(cv**2)
-    return np.exp(np.float32(np.sqrt(variance)) * normal - np.float32(0.5 * variance))
+    factor: Image = np.exp(np.float32(np.sqrt(variance)) * normal - np.float32(0.5 * variance))
+    return factor
 
 
 def rim_falloff(tissue: Image, edge_px: float) -> Image:
@@ -121,7 +127,9 @@ def rim_falloff(tissue: Image, edge_px: float) -> Image:
     if edge_px <= 0 or tissue.all():
         return tissue
     depth = 2.0 * blur(tissue, edge_px) - 1.0
-    return tissue * np.clip(0.4 + 0.6 * depth, 0.0, 1.0).astype(np.float32)
+    fade: Image = np.clip(0.4 + 0.6 * depth, 0.0, 1.0).astype(np.float32)
+    fade *= tissue
+    return fade
 
 
 def illumination(spec: RcmField, view: View, streams: Streams) -> tuple[Image, Image]:

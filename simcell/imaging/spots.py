@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.random import Generator
 
-from simcell.arrays import MM_IN_UM, FloatArray, Image, IntArray
+from simcell.arrays import MM_IN_UM, BoolArray, FloatArray, Image, IntArray
 from simcell.imaging.view import View
 from simcell.rng import Streams
 from simcell.scene.imaging import RcmNucleus, RcmSpots
@@ -55,13 +55,13 @@ def add_spots(signal: Image, spec: RcmSpots, view: View, rng: Generator) -> None
     _add(signal, centre[inside], sigma[inside] / view.spacing_um, peak[inside])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _darken(
     factor: Image,
     labels: IntArray,
     centre: FloatArray,
     shape: FloatArray,
-    shown: FloatArray,
+    shown: BoolArray,
     edge: float,
 ) -> None:
     height, width = labels.shape
@@ -86,7 +86,7 @@ def _darken(
                 factor[r, c] *= 1.0 - depth * t * t * (3.0 - 2.0 * t)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _add(signal: Image, centre: FloatArray, sigma: FloatArray, peak: FloatArray) -> None:
     height, width = signal.shape
     for i in range(len(centre)):

@@ -47,7 +47,9 @@ def render(
     """
     match spec:
         case Membrane():
-            return _lines(labels, distance_um, spec.thickness_um, spacing_um).view(np.uint8) * 255, None
+            return _lines(labels, distance_um, spec.thickness_um, spacing_um).view(
+                np.uint8
+            ) * 255, None
         case Filled():
             filled = labels > 0
             if spec.gap_um > 0:
@@ -85,5 +87,5 @@ def _relative_depth(labels: IntArray, distance_um: Image) -> NDArray[np.uint8]:
     deepest = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
     np.maximum.at(deepest, labels.ravel(), distance_um.ravel())
     deepest[0] = np.inf
-    share = distance_um / deepest[labels]
-    return np.rint(share * 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(distance_um / deepest[labels] * 255).astype(np.uint8)
+    return levels

@@ -44,7 +44,8 @@ def island(spec: Bezier, grid: Grid, margin_px: int, rng: Generator) -> BoolArra
 def _knots(spec: Bezier, rng: Generator) -> FloatArray:
     turn = (np.arange(spec.knots) + rng.uniform(-0.3, 0.3, spec.knots)) * (2 * np.pi / spec.knots)
     radius = np.clip(1.0 + spec.roughness * rng.standard_normal(spec.knots), 0.35, 2.0)
-    return radius[:, None] * np.stack([np.sin(turn), np.cos(turn)], axis=1)
+    ring: FloatArray = np.stack([np.sin(turn), np.cos(turn)], axis=1)
+    return np.asarray(radius[:, None] * ring, dtype=np.float64)
 
 
 def closed_curve(knots: FloatArray) -> FloatArray:
@@ -63,9 +64,7 @@ def closed_curve(knots: FloatArray) -> FloatArray:
     return np.asarray(pieces, dtype=np.float64).reshape(-1, 2)
 
 
-def _scale_for(
-    outline: FloatArray, centre: FloatArray, size: FloatArray, coverage: float
-) -> float:
+def _scale_for(outline: FloatArray, centre: FloatArray, size: FloatArray, coverage: float) -> float:
     """Find the scale at which the curve covers ``coverage`` of the field (Illinois rule)."""
     unit = shapely.make_valid(shapely.polygons(outline))
     box = float(np.prod(size))
@@ -76,7 +75,7 @@ def _scale_for(
         seen = shapely.area(shapely.clip_by_rect(unit, low[0], low[1], high[0], high[1]))
         return float(seen) * scale**2 / box - coverage
 
-    low = np.sqrt(coverage * box / shapely.area(unit))
+    low = float(np.sqrt(coverage * box / shapely.area(unit)))
     below = excess(low)  # at most 0: the curve's whole area is just the area asked for
     high, above = 1.5 * low, excess(1.5 * low)
     while above < 0:

@@ -40,6 +40,4 @@ class Distance(Spec):
     kind: Literal["distance"] = "distance"
 
 
-PriorSpec = Annotated[
-    Membrane | Filled | BoundaryInterior | Distance, Field(discriminator="kind")
-]
+PriorSpec = Annotated[Membrane | Filled | BoundaryInterior | Distance, Field(discriminator="kind")]

@@ -1,4 +1,9 @@
-"""From a scene to a sample: the only file that knows the order of the stages."""
+"""From a scene to a sample: the only file that knows the order of the stages.
+
+The module is not called ``simulate``, because a package's attribute can be
+either its module or its function of that name, and ``simcell.simulate`` is the
+function.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +75,8 @@ def _stages(scene: Scene, grid: Grid, streams: Streams) -> Iterator[dict[str, An
     pattern = _seed(scene, wide, grid, margin, streams)
     yield {"pattern": pattern}
 
-    grown = cells.grow(scene.cells, pattern, wide, grid, margin, streams)
+    periodic = scene.frame.edges == "periodic"
+    grown = cells.grow(scene.cells, pattern, wide, grid, margin, streams, periodic=periodic)
     labels, objects = grown.labels, grown.objects
     yield {
         "pattern": grown.pattern,
@@ -95,32 +101,17 @@ def versions() -> dict[str, str]:
     return {"simcell": __version__, "numpy": np.__version__}
 
 
-def _seed(
-    scene: Scene, wide: BoolArray, grid: Grid, margin: int, streams: Streams
-) -> Pattern:
+def _seed(scene: Scene, wide: BoolArray, grid: Grid, margin: int, streams: Streams) -> Pattern:
     """Draw the seeds in the field and its margin, in µm from the field's corner."""
-    spacing = grid.spacing_um[0]
+    rng = streams("points")
     if scene.frame.edges == "periodic":
-        window = Window(grid.size_um, periodic=True)
-        return _wrapped(
-            points.sample(scene.points, window, streams("points")), grid, margin * spacing
-        )
-    mask = None if wide.all() else wide
-    window = Window(grid.padded(margin).size_um, mask)
-    drawn = points.sample(scene.points, window, streams("points"))
-    return Pattern(drawn.points - margin * spacing, drawn.marks, drawn.notes)
-
-
-def _wrapped(pattern: Pattern, grid: Grid, margin_um: float) -> Pattern:
-    """Continue a periodic pattern into the margin."""
-    size = np.asarray(grid.size_um)
-    around = [np.arange(-k, k + 1) for k in np.ceil(margin_um / size).astype(int)]
-    shifts = np.stack(np.meshgrid(*around, indexing="ij"), axis=-1).reshape(-1, len(size)) * size
-    everywhere = (pattern.points[None] + shifts[:, None]).reshape(-1, len(size))
-    near = np.all((everywhere >= -margin_um) & (everywhere < size + margin_um), axis=1)
-    source = np.tile(np.arange(len(pattern)), len(shifts))[near]
-    marks = {name: values[source] for name, values in pattern.marks.items()}
-    return Pattern(everywhere[near], marks, pattern.notes)
+        return points.sample(scene.points, Window(grid.size_um, periodic=True), rng)
+    size = grid.padded(margin).size_um
+    # Tissue without a rim goes on beyond the margin. A torus stands in for that: on a free
+    # window, random packing is denser along the edges and so too thin in the field.
+    window = Window(size, periodic=True) if wide.all() else Window(size, wide)
+    drawn = points.sample(scene.points, window, rng)
+    return Pattern(drawn.points - margin * grid.spacing_um[0], drawn.marks, drawn.notes)
 
 
 def _centres(objects: NDArray[np.void]) -> FloatArray:

@@ -1,0 +1,247 @@
+"""The shipped presets written in Python instead of YAML: same numbers, same pixels.
+
+Run it to see that they agree; copy from it to build a preset in a notebook.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import simcell
+from simcell.preset import Preset
+from simcell.scene import Frame, Scene
+from simcell.scene.cells import Outlines, Voronoi
+from simcell.scene.imaging import (
+    NoImage,
+    Rcm,
+    RcmCytoplasm,
+    RcmDefocus,
+    RcmField,
+    RcmMembrane,
+    RcmNoise,
+    RcmNucleus,
+    RcmSpots,
+)
+from simcell.scene.points import HardCore, Objects, ObjectType
+from simcell.scene.prior import Filled, Membrane
+from simcell.scene.region import Bezier, Full, Relief
+from simcell.vary import Choice, Integers, LogUniform, Uniform
+
+ISLAND = Bezier(coverage=0.8, knots=9, roughness=0.22, wander=0.12)
+GRANULAR = Voronoi(lloyd=0.6, undulation_um=0.8, undulation_scale_um=7)
+GRANULAR_VARY = {
+    "region.coverage": Uniform(low=0.5, high=1.0),
+    "region.roughness": Uniform(low=0.08, high=0.32),
+    "points.density": Uniform(low=1900, high=2700),
+    "points.distance_um": Uniform(low=11, high=14),
+    "cells.lloyd": Uniform(low=0.0, high=1.5),
+    "cells.undulation_um": Uniform(low=0.3, high=1.3),
+}
+NOISE = Choice(values=("low", "medium", "high"), weights=(1, 2, 1))
+
+
+def rcm_sg() -> Preset:
+    """Stratum granulosum."""
+    scene = Scene(
+        frame=Frame(shape=(256, 256), spacing_um=0.5, margin_um=25),
+        region=ISLAND,
+        points=HardCore(density=2300, distance_um=13),
+        cells=GRANULAR,
+        prior=Membrane(thickness_um=1.0),
+        imaging=Rcm(
+            membrane=RcmMembrane(
+                brightness=0.52, width_um=1.7, width_cv=0.3, strength_cv=0.35, scale_um=8
+            ),
+            cytoplasm=RcmCytoplasm(brightness=0.2, cell_cv=0.22, grain=0.45, grain_um=2.0),
+            nucleus=RcmNucleus(visible=0.55, radius_um=4.6, depth=0.5, edge_um=1.8, offset_um=1.0),
+            organelles=RcmSpots(density=9000, radius_um=0.6, brightness=0.22),
+            keratin=RcmSpots(density=500, radius_um=1.3, brightness=0.5),
+            defocus=RcmDefocus(share=0.3, blur_um=4),
+            field=RcmField(uneven=0.22, scale_um=45, tilt=0.35, furrow=0.04, furrow_edge_um=3),
+            noise=RcmNoise.model_validate("medium"),
+            psf_um=0.8,
+            offset=0.03,
+        ),
+    )
+    vary = GRANULAR_VARY | {
+        "imaging.membrane.brightness": Uniform(low=0.42, high=0.75),
+        "imaging.membrane.width_um": Uniform(low=1.2, high=2.4),
+        "imaging.membrane.strength_cv": Uniform(low=0.2, high=0.5),
+        "imaging.cytoplasm.brightness": Uniform(low=0.11, high=0.24),
+        "imaging.cytoplasm.grain": Uniform(low=0.25, high=0.6),
+        "imaging.cytoplasm.grain_um": Uniform(low=1.4, high=3.0),
+        "imaging.nucleus.visible": Uniform(low=0.2, high=0.9),
+        "imaging.nucleus.depth": Uniform(low=0.25, high=0.7),
+        "imaging.defocus.share": Uniform(low=0.1, high=0.45),
+        "imaging.field.uneven": Uniform(low=0.1, high=0.35),
+        "imaging.field.tilt": Uniform(low=0.0, high=0.8),
+        "imaging.noise": NOISE,
+        "imaging.gain": Uniform(low=0.8, high=1.25),
+    }
+    return Preset("rcm-sg", "Stratum granulosum", (), scene, vary, {})
+
+
+def rcm_ss() -> Preset:
+    """Stratum spinosum."""
+    scene = Scene(
+        frame=Frame(shape=(256, 256), spacing_um=0.5, margin_um=20),
+        region=ISLAND,
+        points=HardCore(density=4800, distance_um=9.5),
+        cells=Voronoi(lloyd=1.0, undulation_um=0.6, undulation_scale_um=6),
+        prior=Membrane(thickness_um=1.0),
+        imaging=Rcm(
+            membrane=RcmMembrane(
+                brightness=0.6, width_um=1.9, width_cv=0.3, strength_cv=0.3, scale_um=7
+            ),
+            cytoplasm=RcmCytoplasm(brightness=0.22, cell_cv=0.2, grain=0.3, grain_um=1.6),
+            nucleus=RcmNucleus(visible=0.9, radius_um=4.0, depth=0.75, edge_um=1.4, offset_um=0.6),
+            organelles=RcmSpots(density=5000, radius_um=0.5, brightness=0.18),
+            keratin=RcmSpots(density=60, radius_um=1.2, brightness=0.5),
+            defocus=RcmDefocus(share=0.32, blur_um=4),
+            field=RcmField(uneven=0.2, scale_um=45, tilt=0.35, furrow=0.04, furrow_edge_um=3),
+            noise=RcmNoise.model_validate("medium"),
+            psf_um=0.9,
+            offset=0.03,
+        ),
+    )
+    vary = {
+        "region.coverage": Uniform(low=0.5, high=1.0),
+        "region.roughness": Uniform(low=0.08, high=0.32),
+        "points.density": Uniform(low=4000, high=5700),
+        "points.distance_um": Uniform(low=7.5, high=9.5),
+        "cells.lloyd": Uniform(low=0.2, high=2.5),
+        "cells.undulation_um": Uniform(low=0.2, high=1.0),
+        "imaging.membrane.brightness": Uniform(low=0.45, high=0.8),
+        "imaging.membrane.width_um": Uniform(low=1.4, high=2.6),
+        "imaging.membrane.strength_cv": Uniform(low=0.15, high=0.45),
+        "imaging.cytoplasm.brightness": Uniform(low=0.14, high=0.3),
+        "imaging.cytoplasm.grain": Uniform(low=0.15, high=0.5),
+        "imaging.cytoplasm.grain_um": Uniform(low=1.2, high=2.4),
+        "imaging.nucleus.visible": Uniform(low=0.7, high=1.0),
+        "imaging.nucleus.depth": Uniform(low=0.5, high=0.9),
+        "imaging.defocus.share": Uniform(low=0.15, high=0.5),
+        "imaging.field.uneven": Uniform(low=0.1, high=0.35),
+        "imaging.field.tilt": Uniform(low=0.0, high=0.8),
+        "imaging.noise": NOISE,
+        "imaging.gain": Uniform(low=0.8, high=1.25),
+    }
+    return Preset("rcm-ss", "Stratum spinosum", (), scene, vary, {})
+
+
+def rcm_sg_clean() -> Preset:
+    """Membranes of rcm-sg without an image."""
+    scene = Scene(
+        frame=Frame(shape=(256, 256), spacing_um=0.5, margin_um=25),
+        region=ISLAND,
+        points=HardCore(density=2300, distance_um=13),
+        cells=GRANULAR,
+        prior=Membrane(thickness_um=1.0),
+        imaging=NoImage(),
+    )
+    return Preset("rcm-sg-clean", "Membranes of granular cells", (), scene, GRANULAR_VARY, {})
+
+
+def discs() -> Preset:
+    """Non-confluent discs."""
+    scene = Scene(
+        frame=Frame(shape=(256, 256), spacing_um=0.5, margin_um=15),
+        region=Full(),
+        points=Objects(
+            types=(ObjectType(activity=5000, radius_um=6.5, radius_cv=0.2),),
+            overlap_penalty=20,
+            overlap_limit=0.1,
+        ),
+        cells=Outlines(),
+        prior=Filled(gap_um=0.0),
+        imaging=NoImage(),
+    )
+    return Preset("discs", "Filled discs", (), scene, {}, {})
+
+
+def honeycomb() -> Preset:
+    """Near-regular tissue."""
+    scene = Scene(
+        frame=Frame(shape=(256, 256), spacing_um=0.5, margin_um=20),
+        region=Full(),
+        points=HardCore(density=None, distance_um=14),
+        cells=Voronoi(lloyd=8, undulation_um=0.3, undulation_scale_um=6),
+        prior=Membrane(thickness_um=1.0),
+        imaging=Rcm(
+            membrane=RcmMembrane(
+                brightness=0.65, width_um=1.6, width_cv=0.15, strength_cv=0.15, scale_um=8
+            ),
+            cytoplasm=RcmCytoplasm(brightness=0.18, cell_cv=0.12, grain=0.2, grain_um=1.6),
+            nucleus=RcmNucleus(visible=1.0, radius_um=4.0, depth=0.6, edge_um=1.4, offset_um=0.4),
+            organelles=RcmSpots(density=2000, radius_um=0.5, brightness=0.12),
+            keratin=RcmSpots(density=0),
+            defocus=RcmDefocus(share=0.15, blur_um=4),
+            field=RcmField(uneven=0.1, scale_um=60, tilt=0.15),
+            noise=RcmNoise.model_validate("low"),
+            psf_um=0.8,
+        ),
+    )
+    vary = {
+        "points.distance_um": Uniform(low=12, high=16),
+        "cells.lloyd": Uniform(low=4, high=12),
+    }
+    return Preset("honeycomb", "Near-regular honeycomb", (), scene, vary, {})
+
+
+def islands() -> Preset:
+    """Several islands with furrows between them."""
+    scene = Scene(
+        frame=Frame(shape=(256, 256), spacing_um=1.0, margin_um=25),
+        region=Relief(islands=5, furrow_um=18, furrow_cv=0.3, rounding_um=18, roughness_um=4),
+        points=HardCore(density=2300, distance_um=13),
+        cells=GRANULAR,
+        prior=Membrane(thickness_um=2.0),
+        imaging=Rcm(
+            membrane=RcmMembrane(
+                brightness=0.6, width_um=2.2, width_cv=0.25, strength_cv=0.3, scale_um=8
+            ),
+            cytoplasm=RcmCytoplasm(brightness=0.2, cell_cv=0.22, grain=0.4, grain_um=3.0),
+            nucleus=RcmNucleus(visible=0.7, radius_um=4.6, depth=0.55, edge_um=1.8, offset_um=1.0),
+            organelles=RcmSpots(density=4000, radius_um=0.8, brightness=0.2),
+            keratin=RcmSpots(density=250, radius_um=1.5, brightness=0.5),
+            defocus=RcmDefocus(share=0.25, blur_um=5),
+            field=RcmField(uneven=0.2, scale_um=80, tilt=0.35, furrow=0.05, furrow_edge_um=5),
+            noise=RcmNoise(looks=9, speckle_um=2.0, photons=300, read_noise=0.01, jitter_um=0.2),
+            psf_um=1.2,
+        ),
+    )
+    vary = {
+        "region.islands": Integers(low=3, high=8),
+        "region.furrow_um": Uniform(low=10, high=26),
+        "points.density": Uniform(low=1900, high=2700),
+        "cells.lloyd": Uniform(low=0.0, high=1.5),
+        "imaging.membrane.brightness": Uniform(low=0.45, high=0.75),
+        "imaging.cytoplasm.grain": Uniform(low=0.2, high=0.6),
+        "imaging.nucleus.visible": Uniform(low=0.3, high=0.9),
+        "imaging.field.tilt": Uniform(low=0.0, high=0.8),
+        "imaging.noise.looks": LogUniform(low=4, high=20),
+    }
+    return Preset("islands", "Several islands", (), scene, vary, {})
+
+
+PRESETS = (rcm_sg, rcm_ss, rcm_sg_clean, discs, honeycomb, islands)
+
+
+def main() -> None:
+    """Compare every preset's pixels with those of its YAML file."""
+    for make in PRESETS:
+        ours = make()
+        shipped = simcell.load_preset(ours.name)
+        for index in range(2):
+            pair = [
+                simcell.simulate(p.scene(seed=7, index=index), seed=7, index=index)
+                for p in (ours, shipped)
+            ]
+            assert np.array_equal(pair[0].labels, pair[1].labels)
+            assert np.array_equal(pair[0].prior, pair[1].prior)
+            if pair[0].image is not None:
+                assert np.array_equal(pair[0].image, pair[1].image)
+        print(f"{ours.name:<13} Python and YAML give the same pixels")
+
+
+if __name__ == "__main__":
+    main()

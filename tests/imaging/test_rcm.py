@@ -1,0 +1,189 @@
+"""Every knob of the RCM model moves what it names, and nothing else."""
+
+import numpy as np
+import pytest
+
+from simcell import imaging
+from simcell.arrays import Grid
+from simcell.fields import border_distance
+from simcell.imaging import View, rcm
+from simcell.rng import Streams
+from simcell.scene.imaging import NOISE_LEVELS, NoImage, Rcm, RcmNoise
+
+SPACING = 0.5
+CELL = 40  # pixels
+QUIET = {
+    "membrane": {"width_cv": 0, "strength_cv": 0},
+    "cytoplasm": {"cell_cv": 0, "grain": 0},
+    "nucleus": {"visible": 0},
+    "organelles": {"density": 0},
+    "keratin": {"density": 0},
+    "defocus": {"share": 0},
+    "field": {"uneven": 0, "tilt": 0, "furrow": 0.05, "furrow_edge_um": 0},
+    "noise": {"looks": 1000, "speckle_um": 0, "photons": 1e6, "read_noise": 0, "jitter_um": 0},
+    "psf_um": 0,
+    "offset": 0,
+}
+
+
+def _view(cells=6, border=0):
+    labels = np.arange(1, cells**2 + 1, dtype=np.int32).reshape(cells, cells)
+    labels = np.pad(labels.repeat(CELL, 0).repeat(CELL, 1), border)
+    y, x = np.mgrid[:cells, :cells] * CELL + CELL / 2 + border
+    centres = np.stack([y.ravel(), x.ravel()], axis=1) * SPACING
+    grid = Grid(labels.shape, (SPACING, SPACING))
+    return View(labels, border_distance(labels) * np.float32(SPACING), centres, grid)
+
+
+def _spec(**changes):
+    tree = {k: dict(v) if isinstance(v, dict) else v for k, v in QUIET.items()}
+    for path, value in changes.items():
+        if isinstance(value, dict):
+            tree[path] = {**tree[path], **value}
+        else:
+            tree[path] = value
+    return Rcm.model_validate(tree)
+
+
+def _image(view=None, seed=0, **changes):
+    return rcm.image(_spec(**changes), view or _view(), Streams(seed, 0)) / 255.0
+
+
+def test_no_image():
+    assert imaging.render(NoImage(), _view(), Streams(0, 0)) is None
+
+
+def test_quiet_image_shows_the_levels_of_its_parts():
+    image = _image(membrane={"brightness": 0.7, "width_um": 2.0}, cytoplasm={"brightness": 0.3})
+    assert image[20, 20] == pytest.approx(0.3, abs=0.03)
+    assert image[20, CELL] == pytest.approx(0.7, abs=0.06)
+
+
+@pytest.mark.parametrize("width", [1.5, 3.0, 5.0])
+def test_membrane_width_is_its_full_width_at_half_maximum(width):
+    image = _image(membrane={"brightness": 0.9, "width_um": width}, cytoplasm={"brightness": 0.0})
+    profile = image[20, CELL // 2 : CELL + CELL // 2]
+    wide = (profile > 0.5 * profile.max()).sum() * SPACING
+    # Both pixels at the border count as its middle.
+    assert abs(wide - width) <= 2 * SPACING
+
+
+def test_point_source_becomes_the_psf():
+    from simcell.fields import blur
+
+    point = np.zeros((65, 65), np.float32)
+    point[32, 32] = 1
+    fwhm_px = 6.0
+    spot = blur(point, fwhm_px / rcm.FWHM)
+    assert spot.sum() == pytest.approx(1, rel=0.01)
+    y = np.arange(65) - 32
+    sigma = np.sqrt((spot.sum(axis=1) * y**2).sum())
+    assert sigma * rcm.FWHM == pytest.approx(fwhm_px, rel=0.05)
+
+
+def test_brightness_varies_between_cells_by_the_spread_asked_for():
+    view = _view(cells=12)
+    centre = (view.centres_um / SPACING).astype(int)
+    image = _image(view, cytoplasm={"brightness": 0.2, "cell_cv": 0.4})
+    levels = image[centre[:, 0], centre[:, 1]]
+    assert levels.mean() == pytest.approx(0.2, abs=4 * 0.08 / 12 + 0.005)
+    assert levels.std() / levels.mean() == pytest.approx(0.4, abs=0.12)
+
+
+@pytest.mark.parametrize("texture", ["value", "perlin"])
+def test_grain_has_the_strength_asked_for(texture):
+    image = _image(
+        cytoplasm={"brightness": 0.3, "grain": 0.3, "texture": texture},
+        membrane={"brightness": 0.3},
+    )
+    inside = _view().distance_um > 5
+    assert image[inside].mean() == pytest.approx(0.3, abs=0.02)
+    assert image[inside].std() / image[inside].mean() == pytest.approx(0.3, abs=0.05)
+
+
+def test_octaves_add_finer_grain():
+    def fine_power(octaves):
+        noise = rcm.grain(
+            _spec(cytoplasm={"grain_um": 3.0, "octaves": octaves}).cytoplasm, _view(), Streams(0, 0)
+        )
+        assert noise.std() == pytest.approx(1, abs=0.1)
+        return np.mean(np.diff(noise, axis=1) ** 2)
+
+    # The finest octave keeps its size: more octaves add coarser, smoother grain.
+    assert fine_power(1) > fine_power(2) > fine_power(3)
+
+
+def test_nuclei_are_dark_and_as_many_as_asked_for():
+    view = _view(cells=14)
+    centre = (view.centres_um / SPACING).astype(int)
+    image = _image(
+        view,
+        cytoplasm={"brightness": 0.4},
+        nucleus={"visible": 0.6, "depth": 0.8, "radius_um": 4.0, "offset_um": 0.0, "edge_um": 0.5},
+    )
+    dark = image[centre[:, 0], centre[:, 1]] < 0.3
+    assert abs(dark.mean() - 0.6) < 4 * np.sqrt(0.24 / 196)
+    area = (image < 0.3).sum() * SPACING**2 / dark.sum()
+    assert area == pytest.approx(np.pi * 16, rel=0.15)
+
+
+@pytest.mark.parametrize("kind", ["organelles", "keratin"])
+def test_spots_have_the_density_and_light_asked_for(kind):
+    view = _view()
+    spot = {"density": 3000.0, "radius_um": 1.0, "radius_cv": 0.0, "brightness": 0.1}
+    added = np.mean(
+        [
+            _image(view, seed=s, **{kind: spot}).mean() - _image(view, seed=s).mean()
+            for s in range(6)
+        ]
+    )
+    expected = 3000e-6 * 2 * np.pi * 1.0**2 * 0.1
+    assert added == pytest.approx(expected, rel=0.2)
+
+
+def test_defocus_lowers_contrast_and_keeps_light():
+    sharp, soft = _image(), _image(defocus={"share": 0.8, "blur_um": 6.0})
+    assert soft.std() < 0.4 * sharp.std()
+    assert soft.mean() == pytest.approx(sharp.mean(), rel=0.03)
+
+
+def test_tilt_makes_a_gradient_and_uneven_light_makes_clouds():
+    flat = _image(cytoplasm={"brightness": 0.2}).reshape(6, CELL, 6, CELL).mean((1, 3))
+    tilted = _image(field={"tilt": 1.0}).reshape(6, CELL, 6, CELL).mean((1, 3))
+    assert np.log(flat.max() / flat.min()) < 0.2  # cells at the rim have borders on fewer sides
+    assert np.log(tilted.max() / tilted.min()) > 0.4
+    cloudy = _image(field={"uneven": 0.5, "scale_um": 20}).reshape(6, CELL, 6, CELL).mean((1, 3))
+    assert cloudy.std() / cloudy.mean() > 0.15
+
+
+def test_furrows_are_dark_and_their_edge_soft():
+    view = _view(cells=3, border=30)
+    hard = _image(view)
+    assert hard[:25].mean() == pytest.approx(0.05, abs=0.01)
+    soft = _image(view, field={"furrow_edge_um": 4.0})
+    rim = (view.labels > 0) & (view.distance_um < 3)
+    rim[40:-40, 40:-40] = False
+    assert soft[rim].mean() < 0.9 * hard[rim].mean()
+    assert soft[90, 90] == pytest.approx(hard[90, 90], abs=0.02)
+
+
+def test_gain_saturates():
+    assert (_image(gain=20.0, cytoplasm={"brightness": 0.5}) == 1).mean() > 0.95
+
+
+def test_named_noise_levels_expand_and_grow():
+    noises = [
+        np.std(_image(noise=RcmNoise.model_validate(level).model_dump()) - _image())
+        for level in ("low", "medium", "high")
+    ]
+    assert noises[0] < noises[1] < noises[2]
+    assert RcmNoise.model_validate("low").looks == NOISE_LEVELS["low"]["looks"]
+    assert RcmNoise.model_validate("medium") == RcmNoise()
+
+
+def test_one_knob_leaves_other_draws_alone():
+    spots = {"density": 2000.0, "brightness": 0.3}
+    noisy = {"noise": RcmNoise.model_validate("medium").model_dump()}
+    plain, spotted = _image(**noisy), _image(**noisy, keratin=spots)
+    # Where there is no spot, not one grey level changes.
+    assert np.mean(plain == spotted) > 0.7

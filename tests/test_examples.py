@@ -1,0 +1,76 @@
+"""The examples run, and presets written in Python equal those written in YAML."""
+
+import importlib.util
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import simcell
+from simcell.preset import preset_files
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def _module(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_example_runs(path, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out
+
+
+def test_every_shipped_preset_has_a_python_twin():
+    module = _module(ROOT / "examples" / "01_presets_in_python.py")
+    twins = {preset.name: preset for preset in (make() for make in module.PRESETS)}
+    assert set(twins) == {file.stem for file in preset_files()}
+    for name, ours in twins.items():
+        shipped = simcell.load_preset(name)
+        assert ours.base == shipped.base
+        assert ours.vary == shipped.vary
+        for index in (0, 3):
+            one, other = (
+                simcell.simulate(p.scene(seed=5, index=index), seed=5, index=index)
+                for p in (ours, shipped)
+            )
+            assert np.array_equal(one.labels, other.labels)
+            assert np.array_equal(one.prior, other.prior)
+            assert one.image is None or np.array_equal(one.image, other.image)
+
+
+def test_python_blocks_of_the_readme_run(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_commands_of_the_readme_are_understood():
+    """Every simcell command line of the README parses (nothing is simulated)."""
+    import shlex
+
+    from simcell.cli import main
+
+    text = (ROOT / "README.md").read_text()
+    lines = [
+        line.split("#")[0].strip()
+        for block in re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL)
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
+    calls = [part.strip() for line in lines for part in line.split("&&")]
+    calls = [call for call in calls if call.startswith("simcell ")]
+    assert len(calls) >= 6
+    for call in calls:
+        _, command, *arguments = shlex.split(call)
+        assert command in main.commands, call
+        main.commands[command].make_context(command, arguments)
