@@ -143,4 +143,11 @@ def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - a type 
 
 def _paragraph(text: str, first: str, indent: int) -> list[str]:
     width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 110))
-    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=" " * indent)
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

@@ -161,6 +161,21 @@ class Preset:
             if name not in STATISTICS:
                 msg = f"{where}: expect.{name}: no such statistic{hint(name, STATISTICS)}"
                 raise SimcellError(msg)
+        self._check_paths(where)
+        for values in self._extremes():
+            try:
+                drawn = self.scene_with(values)
+            except SimcellError as error:
+                msg = f"{where}: vary can draw {error}"
+                raise SimcellError(msg) from None
+            if _layout(drawn) != _layout(self.base):
+                msg = (
+                    f"{where}: vary.{next(iter(values))}: samples of one dataset have the same "
+                    "shape and the same arrays; make a preset for each"
+                )
+                raise SimcellError(msg)
+
+    def _check_paths(self, where: str) -> None:
         for path in self.vary:
             above = [p for p in self.vary if p != path and under(path, p)]
             if above:
@@ -170,12 +185,6 @@ class Preset:
                 find(self._tree, path)
             except SimcellError as error:
                 msg = f"{where}: vary.{error}"
-                raise SimcellError(msg) from None
-        for values in self._extremes():
-            try:
-                self.scene_with(values)
-            except SimcellError as error:
-                msg = f"{where}: vary can draw {error}"
                 raise SimcellError(msg) from None
 
     def _extremes(self) -> Iterator[dict[str, Value]]:
@@ -194,6 +203,12 @@ class Preset:
             ]
             for values in islice(product(*trials), _MOST_CORNERS):
                 yield dict(zip(paths, values, strict=True))
+
+
+def _layout(scene: Scene) -> tuple[object, ...]:
+    """List what all samples of a dataset must share: their shape, and which arrays there are."""
+    classes = scene.prior.kind == "boundary_interior"
+    return scene.frame.shape, classes, scene.imaging.kind == "none"
 
 
 def load_preset(name: str | os.PathLike[str]) -> Preset:

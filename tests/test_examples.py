@@ -63,7 +63,7 @@ def test_commands_of_the_readme_are_understood():
 
     text = (ROOT / "README.md").read_text()
     lines = [
-        line.split("#")[0].strip()
+        line.split("#")[0].split(">")[0].strip()
         for block in re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL)
         for line in block.replace("\\\n", " ").splitlines()
     ]

@@ -38,7 +38,7 @@ def grow(
     radius = pattern.marks["radius_um"] / spacing
     axes = np.stack([radius * stretch, radius / stretch], axis=1)
     turn = pattern.marks["orientation_rad"]
-    waves = waves.reshape(len(pattern), -1, 2)
+    waves = waves.reshape(len(pattern), len(_wave_names(spec)) // 2, 2)
     image, total, in_field = stamp(shape[0], shape[1], margin_px, centres, axes, turn, waves)
     inner = slice(margin_px, -margin_px or None)
     seen = np.bincount(image[inner, inner].ravel(), minlength=len(pattern) + 1)[1:]

@@ -53,7 +53,8 @@ def build(spec: RegionSpec, grid: Grid, margin_px: int, rng: Generator) -> BoolA
             mask = given.mask_file(spec, grid, margin_px)
         case _:
             assert_never(spec)
-    if not mask.any():
+    inner = slice(margin_px, -margin_px or None)
+    if not mask[inner, inner].any():
         msg = f"region ({spec.kind}): no pixel of the field is tissue; enlarge the region"
         raise SimcellError(msg)
     return mask

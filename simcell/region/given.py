@@ -46,6 +46,12 @@ def read_mask(path: Path) -> NDArray[Any]:
     except Exception as error:
         msg = f"region.path = {str(path)!r}: cannot be read ({error}); give a TIFF, PNG or .npy"
         raise SimcellError(msg) from error
+    if pixels.dtype.kind not in "buif" or not np.isfinite(pixels).all():
+        msg = (
+            f"region.path = {str(path)!r}: holds {pixels.dtype} with values that are no numbers; "
+            "save integers, 0 outside the tissue"
+        )
+        raise SimcellError(msg)
     if pixels.ndim != 2 or min(pixels.shape) < 1:
         msg = (
             f"region.path = {str(path)!r}: has shape {pixels.shape}; "

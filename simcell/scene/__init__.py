@@ -5,10 +5,12 @@ One module per floor-2 room holds that room's specs; ``Scene`` ties them togethe
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from simcell.arrays import MM_IN_UM
 from simcell.scene._spec import Spec
 from simcell.scene.cells import CellSpec, Voronoi
 from simcell.scene.imaging import ImagingSpec, Rcm
@@ -17,6 +19,9 @@ from simcell.scene.prior import Membrane, PriorSpec
 from simcell.scene.region import Bezier, RegionSpec
 
 __all__ = ["MAX_PIXELS", "Frame", "Scene", "Spec"]
+
+CLOSEST_PACKING = math.pi / math.sqrt(12)
+"""Share of the plane that equal discs cover at most (hexagonal packing)."""
 
 MAX_PIXELS = 64_000_000
 """Largest field with its margin; beyond it one sample no longer fits in memory."""
@@ -76,6 +81,24 @@ class Scene(Spec):
             msg = (
                 f"region.kind = {self.region.kind!r}: frame.edges = 'periodic' needs "
                 "region.kind = 'full'; change one of the two"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_fit(self) -> Self:
+        seeds = self.points
+        if seeds.kind != "hard_core" or seeds.density is None:
+            return self
+        # Discs of unequal size can fill gaps, but never more than the plane.
+        share = CLOSEST_PACKING if seeds.spread == 0 else 1.0
+        disc = math.pi / 4 * seeds.distance_um**2 * (1 + seeds.spread**2)
+        most = share / disc * MM_IN_UM**2
+        if seeds.density > most:
+            msg = (
+                f"points.density = {seeds.density:g}: no packing of points "
+                f"{seeds.distance_um:g} µm apart has more than {most:.4g} per mm²; lower it or "
+                "distance_um, or write null for as many as fit"
             )
             raise ValueError(msg)
         return self

@@ -24,7 +24,17 @@ class Spec(BaseModel):
         # pydantic would read `true` as 1.
         if isinstance(data, Mapping):
             for name, value in data.items():
-                if isinstance(value, bool) and name in cls.model_fields:
-                    msg = f"{name} = {str(value).lower()}: should be a number or a name"
+                found = _truth_value(value)
+                if found is not None and name in cls.model_fields:
+                    msg = f"{name} = {str(found).lower()}: should be a number or a name"
                     raise ValueError(msg)
         return data
+
+
+def _truth_value(value: object) -> bool | None:
+    """Find a truth value in raw input: itself, or in lists of lists."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, list | tuple):
+        return next((found for v in value if (found := _truth_value(v)) is not None), None)
+    return None

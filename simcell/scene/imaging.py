@@ -66,6 +66,20 @@ class RcmSpots(Spec):
     brightness: float = Field(0.4, ge=0.0, le=5.0, description="mean peak reflectance added")
 
 
+class RcmOrganelles(RcmSpots):
+    """Small bright blobs: melanosomes, keratohyalin and other organelles."""
+
+    density: float = Field(4000.0, ge=0.0, le=1e6, description="spots per mm² of tissue")
+
+
+class RcmKeratin(RcmSpots):
+    """Few large, very bright grains of keratin."""
+
+    density: float = Field(300.0, ge=0.0, le=1e6, description="spots per mm² of tissue")
+    radius_um: float = Field(1.6, gt=0.0, le=20.0, description="mean radius (Gaussian sigma) in µm")
+    brightness: float = Field(0.8, ge=0.0, le=5.0, description="mean peak reflectance added")
+
+
 class RcmDefocus(Spec):
     """Light from the layer below the focal plane."""
 
@@ -139,8 +153,8 @@ class Rcm(Spec):
     membrane: RcmMembrane = RcmMembrane()
     cytoplasm: RcmCytoplasm = RcmCytoplasm()
     nucleus: RcmNucleus = RcmNucleus()
-    organelles: RcmSpots = RcmSpots(density=4000.0)
-    keratin: RcmSpots = RcmSpots(density=300.0, radius_um=1.6, brightness=0.8)
+    organelles: RcmOrganelles = RcmOrganelles()
+    keratin: RcmKeratin = RcmKeratin()
     defocus: RcmDefocus = RcmDefocus()
     field: RcmField = RcmField()
     noise: RcmNoise = RcmNoise()

@@ -160,7 +160,7 @@ class AreaInteraction(Spec):
 
     kind: Literal["area_interaction"] = "area_interaction"
     activity: Activity = 3000.0
-    eta: float = Field(0.2, gt=0, le=1e3, description="factor per disc area that is shared")
+    eta: float = Field(0.2, gt=0, le=10, description="factor per disc area that is shared")
     radius_um: Distance = 8.0
     steps: Steps = None
 

@@ -81,6 +81,11 @@ def test_furrows_that_eat_all_tissue_are_refused():
         _build(Relief(islands=40, furrow_um=200, furrow_cv=0, rounding_um=0))
 
 
+def test_tissue_in_the_margin_alone_is_refused():
+    with pytest.raises(SimcellError, match="no pixel of the field is tissue"):
+        _build(Polygon(points_um=((-4, -4), (-4, 200), (-1, 200), (-1, -4))))
+
+
 def test_polygon_area_and_place():
     mask = _field(_build(Polygon(points_um=((10, 20), (10, 60), (40, 60), (40, 20)))))
     assert abs(mask.sum() * 0.25 - 1200) < 40
@@ -123,6 +128,11 @@ def test_bad_mask_files_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "rgb.tif", np.ones((8, 8, 3), np.uint8))
     with pytest.raises(SimcellError, match="two axes"):
         _build(MaskFile(path=str(tmp_path / "rgb.tif")))
+    np.save(tmp_path / "nan.npy", np.full((8, 8), np.nan))
+    np.save(tmp_path / "text.npy", np.full((8, 8), "yes"))
+    for name in ("nan", "text"):
+        with pytest.raises(SimcellError, match="no numbers"):
+            _build(MaskFile(path=str(tmp_path / f"{name}.npy")))
     tifffile.imwrite(tmp_path / "zero.tif", np.zeros((8, 8), np.uint8))
     with pytest.raises(SimcellError, match="no pixel"):
         _build(MaskFile(path=str(tmp_path / "zero.tif")))

@@ -1,0 +1,68 @@
+"""TIFF folders: for ImageJ, and for the training of StarDist and Cellpose."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from simcell.io.dataset import Dataset
+from simcell.io.files import file_name
+from simcell.sample import Sample
+
+_FOLDERS = {"image": "images", "prior": "priors", "labels": "labels", "classes": "classes"}
+
+
+def write_tiff(dataset: Dataset, folder: Path) -> None:
+    """Write every array as TIFF and all objects as one CSV table."""
+    for name in dataset.header.arrays:
+        (folder / _FOLDERS[name]).mkdir()
+    with (folder / "objects.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "index", *dataset.header.columns])
+        for place, sample in enumerate(dataset):
+            name = file_name(place, len(dataset), "tif")
+            for array, spec in dataset.header.arrays.items():
+                pixels = getattr(sample, array).astype(spec.dtype, copy=False)
+                save_tiff(folder / _FOLDERS[array] / name, pixels, sample.grid.spacing_um)
+            assert sample.objects is not None
+            table.writerows([name, sample.index, *row] for row in sample.objects.tolist())
+
+
+def write_stardist(dataset: Dataset, folder: Path) -> None:
+    """Write images/ and masks/ with the same file names."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir()
+    for place, sample in enumerate(dataset):
+        name = file_name(place, len(dataset), "tif")
+        spacing = sample.grid.spacing_um
+        save_tiff(folder / "images" / name, picture(sample), spacing)
+        assert sample.labels is not None
+        masks = sample.labels.astype(dataset.header.arrays["labels"].dtype)
+        save_tiff(folder / "masks" / name, masks, spacing)
+
+
+def picture(sample: Sample) -> NDArray[Any]:
+    """Return the image of a sample, or its prior where there is no image."""
+    chosen = sample.prior if sample.image is None else sample.image
+    assert chosen is not None
+    return chosen
+
+
+def save_tiff(path: Path, array: NDArray[Any], spacing_um: tuple[float, ...]) -> None:
+    """Write one image (y, x) whose scale ImageJ and tifffile understand.
+
+    ImageJ knows no 32-bit integers; such labels keep the resolution, in pixels per
+    centimetre, and lose the name of the unit.
+    """
+    per_um = (1.0 / spacing_um[-1], 1.0 / spacing_um[-2])
+    if array.dtype == np.uint32:
+        per_cm = (per_um[0] * 1e4, per_um[1] * 1e4)
+        tifffile.imwrite(path, array, resolution=per_cm, resolutionunit="CENTIMETER")
+        return
+    metadata = {"unit": "um", "axes": "YX"}
+    tifffile.imwrite(path, array, imagej=True, resolution=per_um, metadata=metadata)

@@ -1,0 +1,192 @@
+"""Hypothesis strategies for whole scenes, small enough to simulate by the hundred."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from strategies_points import point_specs
+
+from simcell.scene import Frame, Scene
+from simcell.scene.cells import CellSpec, Outlines, Power, Voronoi
+from simcell.scene.imaging import (
+    NOISE_LEVELS,
+    ImagingSpec,
+    NoImage,
+    Rcm,
+    RcmCytoplasm,
+    RcmDefocus,
+    RcmField,
+    RcmKeratin,
+    RcmMembrane,
+    RcmNoise,
+    RcmNucleus,
+    RcmOrganelles,
+    RcmSpots,
+)
+from simcell.scene.prior import BoundaryInterior, Distance, Filled, Membrane, PriorSpec
+from simcell.scene.region import Bezier, Full, Polygon, RegionSpec, Relief
+
+
+def number(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high, allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> Frame:
+    return Frame(
+        shape=draw(st.tuples(st.integers(32, 96), st.integers(32, 96))),
+        spacing_um=draw(st.sampled_from([0.5, 1.0]) | number(0.3, 1.5)),
+        margin_um=draw(number(0, 15)),
+        edges=draw(st.sampled_from(["free", "periodic"])),
+    )
+
+
+@st.composite
+def polygons(draw: st.DrawFn, size_um: tuple[float, ...]) -> Polygon:
+    """A triangle that holds the middle of the field, its corners in or out of it."""
+    middle = [0.5 * side for side in size_um]
+    arms = [draw(number(4, 60)) for _ in range(3)]
+    spokes = [(-1.0, 0.2), (0.6, 0.8), (0.4, -1.0)]
+    corners = [
+        (middle[0] + arm * y, middle[1] + arm * x) for arm, (y, x) in zip(arms, spokes, strict=True)
+    ]
+    return Polygon(points_um=tuple(corners))
+
+
+def regions(size_um: tuple[float, ...]) -> st.SearchStrategy[RegionSpec]:
+    """Every kind but ``mask``, which needs a file."""
+    return st.one_of(
+        st.builds(Full),
+        st.builds(
+            Bezier,
+            coverage=number(0.1, 1),
+            knots=st.integers(3, 14),
+            roughness=number(0, 0.8),
+            wander=number(0, 0.5),
+        ),
+        st.builds(
+            Relief,
+            islands=st.integers(1, 12),
+            furrow_um=number(0, 15),
+            furrow_cv=number(0, 1),
+            rounding_um=number(0, 12),
+            roughness_um=number(0, 6),
+        ),
+        polygons(size_um),
+    )
+
+
+def cells() -> st.SearchStrategy[CellSpec]:
+    tissue: dict[str, st.SearchStrategy[Any]] = {
+        "lloyd": st.just(0.0) | number(0, 4),
+        "undulation_um": st.just(0.0) | number(0, 4),
+        "undulation_scale_um": number(1, 20),
+        "vacancy": st.just(0.0) | number(0, 0.9),
+        "rim": st.sampled_from(["merge", "drop", "keep"]),
+        "rim_min_area": number(0, 1),
+    }
+    return st.one_of(
+        st.builds(Voronoi, **tissue),
+        st.builds(Power, radius_cv=number(0, 0.8), strength=number(0, 1), **tissue),
+        st.builds(
+            Outlines,
+            radius_um=number(0.5, 15),
+            radius_cv=number(0, 0.8),
+            waviness=st.just(0.0) | number(0, 0.4),
+            harmonics=st.integers(2, 12),
+            min_visible=number(0, 1),
+        ),
+    )
+
+
+def priors() -> st.SearchStrategy[PriorSpec]:
+    return st.one_of(
+        st.builds(Membrane, thickness_um=number(0.1, 6)),
+        st.builds(Filled, gap_um=number(0, 4)),
+        st.builds(BoundaryInterior, thickness_um=number(0.1, 6)),
+        st.builds(Distance),
+    )
+
+
+def _spots(kind: type[RcmSpots]) -> st.SearchStrategy[RcmSpots]:
+    return st.builds(
+        kind,
+        density=number(0, 5e4),
+        radius_um=number(0.1, 6),
+        radius_cv=number(0, 1),
+        brightness=number(0, 5),
+    )
+
+
+def imaging() -> st.SearchStrategy[ImagingSpec]:
+    return st.one_of(
+        st.builds(NoImage),
+        st.builds(
+            Rcm,
+            membrane=st.builds(
+                RcmMembrane,
+                brightness=number(0, 3),
+                width_um=number(0.1, 10),
+                width_cv=number(0, 1),
+                strength_cv=number(0, 2),
+                scale_um=number(0.5, 60),
+            ),
+            cytoplasm=st.builds(
+                RcmCytoplasm,
+                brightness=number(0, 3),
+                cell_cv=number(0, 1.5),
+                grain=number(0, 1.5),
+                grain_um=number(0.1, 20),
+                octaves=st.integers(1, 6),
+                texture=st.sampled_from(["value", "perlin"]),
+            ),
+            nucleus=st.builds(
+                RcmNucleus,
+                visible=number(0, 1),
+                radius_um=number(0.1, 15),
+                radius_cv=number(0, 0.6),
+                depth=number(0, 1),
+                edge_um=number(0.1, 6),
+                offset_um=number(0, 8),
+            ),
+            organelles=_spots(RcmOrganelles),
+            keratin=_spots(RcmKeratin),
+            defocus=st.builds(RcmDefocus, share=number(0, 1), blur_um=number(0.1, 40)),
+            field=st.builds(
+                RcmField,
+                uneven=number(0, 1.5),
+                scale_um=number(1, 500),
+                tilt=number(0, 2),
+                furrow=number(0, 1),
+                furrow_edge_um=number(0, 30),
+            ),
+            noise=st.sampled_from(list(NOISE_LEVELS))
+            | st.builds(
+                RcmNoise,
+                looks=number(0.5, 100),
+                speckle_um=number(0, 10),
+                photons=number(1, 1e4),
+                read_noise=number(0, 0.5),
+                jitter_um=number(0, 5),
+            ),
+            psf_um=number(0, 8),
+            gain=number(0.1, 5),
+            offset=number(-0.5, 0.5),
+        ),
+    )
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    """Any valid scene of a small field."""
+    frame = draw(frames())
+    size = tuple(side * frame.spacing_um for side in frame.shape)
+    return Scene(
+        frame=frame,
+        region=Full() if frame.edges == "periodic" else draw(regions(size)),
+        points=draw(point_specs()),
+        cells=draw(cells()),
+        prior=draw(priors()),
+        imaging=draw(imaging()),
+    )

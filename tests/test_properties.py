@@ -1,0 +1,212 @@
+"""Whatever the scene: nothing crashes, and labels, table and images agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from skimage.measure import label as connected
+from skimage.measure import perimeter_crofton
+from strategies import scenes
+
+from simcell.arrays import IntArray
+from simcell.errors import SimcellError
+from simcell.sample import Sample
+from simcell.scene import Scene
+from simcell.stages import STAGES, simulate
+
+SEEDS = st.integers(0, 2**32 - 1)
+EXAMPLES = 500
+quick = settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def made(scene: Scene, seed: int) -> Sample | None:
+    """The sample, or None where the scene cannot be: said in one line."""
+    try:
+        return simulate(scene, seed=seed, index=0)
+    except SimcellError as error:
+        said = str(error)
+    assert said
+    assert "\n" not in said
+    return None
+
+
+def test_labels_and_table_agree_in_any_scene() -> None:
+    outcomes: Counter[bool] = Counter()
+    seen: Counter[str] = Counter()
+
+    @quick
+    @given(scenes(), SEEDS)
+    def check(scene: Scene, seed: int) -> None:
+        sample = made(scene, seed)
+        outcomes[sample is not None] += 1
+        if sample is None:
+            return
+        seen.update(getattr(scene, part).kind for part in ("region", "points", "cells", "prior"))
+        seen[scene.frame.edges] += 1
+        seen[f"imaging.{scene.imaging.kind}"] += 1
+        check_labels(sample)
+        check_table(sample)
+        check_neighbours(sample)
+        check_pictures(sample)
+
+    check()
+    assert outcomes[False] <= 0.05 * outcomes.total()
+    missed = expected_kinds() - set(seen)
+    assert not missed
+
+
+def expected_kinds() -> set[str]:
+    """Every kind that a scene may be put together from."""
+    kinds = {"free", "periodic"}
+    for part in ("region", "points", "cells", "prior", "imaging"):
+        for member in get_args(Scene.model_fields[part].annotation):
+            kind = member.model_fields["kind"].default
+            kinds.add(f"imaging.{kind}" if part == "imaging" else kind)
+    return kinds - {"mask"}
+
+
+def check_labels(sample: Sample) -> None:
+    labels, table = sample.labels, sample.objects
+    assert labels is not None
+    assert table is not None
+    assert sample.region is not None
+    assert labels.shape == sample.region.shape == sample.scene.frame.shape
+    assert labels.dtype == np.int32
+    numbers = np.unique(labels[labels > 0])
+    assert np.array_equal(numbers, np.arange(1, len(table) + 1))
+    assert np.array_equal(numbers, table["label"])
+    pieces = connected(labels, background=0, connectivity=1)
+    assert pieces.max() == len(numbers), "every label is one connected piece"
+    if sample.scene.cells.kind != "outlines":
+        assert not np.any(labels[~sample.region]), "tissue stays inside the region"
+
+
+def check_table(sample: Sample) -> None:
+    labels, table, spacing = sample.labels, sample.objects, sample.grid.spacing_um[0]
+    assert labels is not None
+    assert table is not None
+    pixels = np.bincount(labels.ravel(), minlength=len(table) + 1)[1:]
+    np.testing.assert_allclose(table["area_um2"], pixels * spacing**2, rtol=1e-9)
+    assert np.all(table["amodal_area_um2"] >= table["area_um2"] * (1 - 1e-9))
+    assert np.all((table["overlap"] >= 0) & (table["overlap"] <= 1))
+    assert np.all(table["major_um"] >= table["minor_um"])
+    assert np.all(table["minor_um"] > 0)
+    assert np.all(np.abs(table["orientation_rad"]) <= np.pi / 2 + 1e-12)
+    for name in table.dtype.names or ():
+        assert np.all(np.isfinite(table[name])), name
+    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    assert np.array_equal(table["touches_border"], np.isin(table["label"], rim))
+    for row in table:
+        own = labels == row["label"]
+        check_shape(row, own, spacing)
+
+
+def check_shape(row: np.void, own: NDArray[np.bool_], spacing: float) -> None:
+    for axis, name in ((0, "centroid_y_um"), (1, "centroid_x_um")):
+        at = np.nonzero(own)[axis]
+        assert at.min() * spacing < row[name] < (at.max() + 1) * spacing
+        np.testing.assert_allclose(row[name], (at.mean() + 0.5) * spacing)
+    reference = perimeter_crofton(np.pad(own, 1), directions=4) * spacing
+    np.testing.assert_allclose(row["perimeter_um"], reference, rtol=1e-6)
+
+
+def check_neighbours(sample: Sample) -> None:
+    labels, table, pairs = sample.labels, sample.objects, sample.adjacency
+    assert labels is not None
+    assert table is not None
+    assert pairs is not None
+    found = set(brute_force_pairs(labels))
+    assert [tuple(pair) for pair in pairs.tolist()] == sorted(found)
+    counts = Counter(number for pair in found for number in pair)
+    assert table["neighbours"].tolist() == [counts[number] for number in table["label"].tolist()]
+
+
+def brute_force_pairs(labels: IntArray) -> list[tuple[int, int]]:
+    pairs = []
+    for a, b in (
+        *zip(labels[1:].ravel().tolist(), labels[:-1].ravel().tolist(), strict=True),
+        *zip(labels[:, 1:].ravel().tolist(), labels[:, :-1].ravel().tolist(), strict=True),
+    ):
+        if a != b and a and b:
+            pairs.append((min(a, b), max(a, b)))
+    return pairs
+
+
+def check_pictures(sample: Sample) -> None:
+    scene, shape = sample.scene, sample.grid.shape
+    assert sample.prior is not None
+    assert sample.labels is not None
+    assert sample.prior.shape == shape
+    assert sample.prior.dtype == np.uint8
+    if scene.prior.kind in {"membrane", "filled"}:
+        assert set(np.unique(sample.prior)) <= {0, 255}
+    if scene.prior.kind == "filled":
+        assert not np.any(sample.prior[sample.labels == 0])
+    has_classes = scene.prior.kind == "boundary_interior"
+    assert (sample.classes is not None) == has_classes
+    if sample.classes is not None:
+        assert sample.classes.dtype == np.uint8
+        assert np.array_equal(sample.classes > 0, sample.labels > 0)
+        assert np.array_equal(sample.prior, np.array([0, 128, 255])[sample.classes])
+    assert (sample.image is None) == (scene.imaging.kind == "none")
+    if sample.image is not None:
+        assert sample.image.shape == shape
+        assert sample.image.dtype == np.uint8
+    for name in ("region", "labels", "objects", "prior", "classes", "image"):
+        array = getattr(sample, name)
+        assert array is None or not array.flags.writeable
+
+
+@settings(quick, max_examples=40)
+@given(scenes(), SEEDS)
+def test_the_same_address_gives_the_same_sample(scene: Scene, seed: int) -> None:
+    first, second = made(scene, seed), made(scene, seed)
+    assert (first is None) == (second is None)
+    if first is not None and second is not None:
+        for name in ("region", "labels", "objects", "adjacency", "prior", "classes", "image"):
+            np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+@settings(quick, max_examples=30)
+@given(scenes(), SEEDS)
+def test_stopping_early_gives_the_beginning_of_the_whole(scene: Scene, seed: int) -> None:
+    whole = made(scene, seed)
+    if whole is None:
+        return
+    holds = {
+        "region": ["region"],
+        "points": ["region"],
+        "cells": ["region", "labels", "objects", "adjacency"],
+        "prior": ["region", "labels", "objects", "adjacency", "prior", "classes"],
+        "image": ["region", "labels", "objects", "adjacency", "prior", "classes", "image"],
+    }
+    for stage in STAGES:
+        part = simulate(scene, seed=seed, index=0, upto=stage)
+        for name in holds["image"]:
+            wanted = getattr(whole, name) if name in holds[stage] else None
+            np.testing.assert_array_equal(getattr(part, name), wanted)
+        assert (part.pattern is None) == (stage == "region")
+
+
+@settings(quick, max_examples=30)
+@given(scenes(), SEEDS)
+def test_a_scene_survives_a_round_trip_through_text(scene: Scene, seed: int) -> None:
+    del seed
+    assert Scene.model_validate_json(scene.model_dump_json()) == scene
+    assert Scene.model_validate(scene.model_dump(mode="json")) == scene
+
+
+def test_an_unknown_stage_is_refused() -> None:
+    with pytest.raises(SimcellError, match="upto = 'pixels': no such stage; use one of region"):
+        simulate(Scene(), seed=0, index=0, upto="pixels")  # type: ignore[arg-type]
