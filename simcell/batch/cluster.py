@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack
 from importlib import import_module
@@ -53,8 +54,8 @@ def run_on_cluster(
             client.wait_for_workers(1, timeout=_PATIENCE_S)
         except (OSError, ValueError) as error:
             msg = (
-                f"cluster = {address!r}: no scheduler with a worker answers in {_PATIENCE_S} s; "
-                "start `dask scheduler` and `dask worker`, give an address like tcp://host:8786"
+                f"cluster = {address!r}: the scheduler has no worker after {_PATIENCE_S} s; "
+                "start `dask worker`, then run again with --resume"
             )
             raise SimcellError(msg) from error
         run, waiting = uuid4().hex[:8], iter(numbers)
@@ -76,6 +77,24 @@ def run_on_cluster(
                     running.add(submit(number))
         finally:
             client.cancel(list(running.futures))
+
+
+def check_scheduler(address: str) -> None:
+    """Refuse an address where nothing listens, at once and before any file is made.
+
+    A ``Client`` would try for a minute and then complain from its destructor.
+    """
+    addressing = import_module(f"{_dask().__name__}.comm.addressing")
+    try:
+        _, place = addressing.parse_address(address, strict=True)
+        host, port = addressing.parse_host_port(place)
+        socket.create_connection((host, port), timeout=_PATIENCE_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        msg = (
+            f"cluster = {address!r}: no scheduler answers there ({error}); "
+            "start `dask scheduler` and give its address, like tcp://host:8786"
+        )
+        raise SimcellError(msg) from error
 
 
 def _dask() -> ModuleType:

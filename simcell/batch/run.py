@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from simcell.batch.cluster import run_on_cluster
+from simcell.batch.cluster import check_scheduler, run_on_cluster
 from simcell.batch.pool import run_here, run_in_processes
 from simcell.batch.progress import reported
 from simcell.batch.task import Task, check_versions, make, one_thread, open_dataset
@@ -141,6 +141,8 @@ def _check_arguments(n: int, seed: int, workers: int, format: str, cluster: str 
     if cluster is not None and workers != 1:
         msg = f"workers = {workers} with cluster = {cluster!r}: the cluster has its own; drop one"
         raise SimcellError(msg)
+    if cluster is not None:
+        check_scheduler(cluster)
 
 
 def _make_way(out: Path, store: Path, format: Format, *, resume: bool, overwrite: bool) -> None:
