@@ -180,10 +180,13 @@ def generate(
 def _in_words(summary: Summary) -> str:
     made = f"{summary.made} made" if summary.made < summary.n else "all made"
     speed = f"{made} in {summary.seconds:.1f} s, {summary.samples_per_second:.1f} per second"
+    asked, got = summary.packing or (0.0, 0.0)
+    full = f"\npacking  {asked:.0f} seeds per mm² asked for, {got:.0f} fit at their distance"
     return (
         f"output   {summary.path} ({summary.bytes_on_disk / 1e6:.1f} MB)\n"
         f"samples  {summary.n} ({speed if summary.made else 'all there before'})\n"
         f"cells    {summary.cells_per_image:.1f} per sample"
+        f"{full if got < 0.98 * asked else ''}"
     )
 
 

@@ -435,11 +435,23 @@ def test_a_cluster_that_is_not_there(
 ) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr(cluster_module, "_PATIENCE_S", 0.2)
-    with pytest.raises(SimcellError, match=r"no scheduler with a worker answers.*tcp://host:8786"):
+    with pytest.raises(SimcellError, match=r"no scheduler answers there.*tcp://host:8786"):
         simcell.generate(preset, 2, tmp_path / "a", cluster="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SimcellError, match=r"pip install 'simcell\[cluster\]'"):
         simcell.generate(preset, 2, tmp_path / "b", cluster="tcp://127.0.0.1:9")
+
+
+def test_a_cluster_without_workers(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster_module, "_PATIENCE_S", 1)
+    options = {"n_workers": 0, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(**options) as cluster:
+        address = cluster.scheduler_address
+        with pytest.raises(SimcellError, match="has no worker after 1 s"):
+            simcell.generate(preset, 2, tmp_path / "a", cluster=address)
 
 
 def test_progress_is_a_bar_or_lines_or_nothing(

@@ -300,3 +300,11 @@ def test_a_closed_pipe_ends_quietly() -> None:
     )
     assert done.stdout == "region.kind=full\n"
     assert done.stderr == ""
+
+
+def test_seeds_that_do_not_fit_are_reported() -> None:
+    full = ["region.kind=full", "points.density=5500", "points.distance_um=13"]
+    sets = [part for item in full for part in ("--set", item)]
+    crowded = good(*GENERATE, *sets, "--no-preview", "--out", "crowded.zarr")
+    assert "packing  5500 seeds per mm² asked for, 4" in crowded
+    assert "packing" not in good(*GENERATE, "--no-preview", "--out", "easy.zarr")

@@ -22,8 +22,10 @@ from simcell.io.parts import finished, part_path, samples_done, sweep
 from simcell.io.store import create
 from simcell.io.tables import finalise
 from simcell.preset import Preset, load_preset
+from simcell.stages import simulate
 
 _MOST = 2**32 - 1
+_LOOKED_AT = 8  # samples whose seeds are drawn again to see whether they all fitted
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class Summary:
         Mean number of objects of a sample.
     bytes_on_disk : int
         Size of the output.
+    packing : tuple of float, optional
+        Density of seeds asked for and density that fitted, per mm², where the point
+        process can fall short; means over the first samples.
     """
 
     path: Path
@@ -52,6 +57,7 @@ class Summary:
     seconds: float
     cells_per_image: float
     bytes_on_disk: int
+    packing: tuple[float, float] | None = None
 
     @property
     def samples_per_second(self) -> float:
@@ -126,7 +132,23 @@ def generate(
             export(dataset, out, format, overwrite=overwrite)
             remove_output(store)
     seconds = time.perf_counter() - start
-    return Summary(out, n, made, seconds, objects / n, size_on_disk(out))
+    packing = _packing(preset, seed, n)
+    return Summary(out, n, made, seconds, objects / n, size_on_disk(out), packing)
+
+
+def _packing(preset: Preset, seed: int, n: int) -> tuple[float, float] | None:
+    """Compare the density asked for with what fitted, over a few samples."""
+    pairs = []
+    for index in range(min(n, _LOOKED_AT)):
+        scene = preset.scene(seed=seed, index=index)
+        pattern = simulate(scene, seed=seed, index=index, upto="points").pattern
+        notes = {} if pattern is None else pattern.notes
+        if "requested_density" in notes:
+            pairs.append((notes["requested_density"], notes["achieved_density"]))
+    if not pairs:
+        return None
+    asked, got = zip(*pairs, strict=True)
+    return sum(asked) / len(asked), sum(got) / len(got)
 
 
 def _check_arguments(n: int, seed: int, workers: int, format: str, cluster: str | None) -> None:
