@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from strategies_points import point_specs
 
 from simcell.scene import Frame, Scene
@@ -24,6 +25,7 @@ from simcell.scene.imaging import (
     RcmOrganelles,
     RcmSpots,
 )
+from simcell.scene.points import PointSpec
 from simcell.scene.prior import BoundaryInterior, Distance, Filled, Membrane, PriorSpec
 from simcell.scene.region import Bezier, Full, Polygon, RegionSpec, Relief
 
@@ -177,6 +179,15 @@ def imaging() -> st.SearchStrategy[ImagingSpec]:
     )
 
 
+def _packs(points: PointSpec) -> bool:
+    """Tell whether a scene takes these seeds: no density that no packing can have."""
+    try:
+        Scene(points=points)
+    except ValidationError:
+        return False
+    return True
+
+
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     """Any valid scene of a small field."""
@@ -185,7 +196,7 @@ def scenes(draw: st.DrawFn) -> Scene:
     return Scene(
         frame=frame,
         region=Full() if frame.edges == "periodic" else draw(regions(size)),
-        points=draw(point_specs()),
+        points=draw(point_specs().filter(_packs)),
         cells=draw(cells()),
         prior=draw(priors()),
         imaging=draw(imaging()),

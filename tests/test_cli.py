@@ -272,6 +272,8 @@ def test_an_interrupted_run_goes_on_to_the_same_dataset(folder: Path) -> None:
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background, a shell has SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     parts = folder / "cut.zarr" / ".parts"
     give_up = time.monotonic() + 60

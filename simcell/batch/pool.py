@@ -5,7 +5,8 @@ not `multiprocessing` ones. A script needs no ``__main__`` guard, and notebooks 
 Windows work alike; the thread limits of BLAS and numba are set before those load;
 Ctrl-C in a terminal reaches the parent alone, which kills its workers at once; and
 a worker whose parent is gone notices by the closed pipe, whatever it is doing. The
-price is one import of simcell per worker, about a second, all at the same time.
+price is one import of simcell per child, about a second. This process works too, as
+one of the workers, which saves one of those imports.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def run_here(job: Job, numbers: Iterable[int]) -> Generator[int]:
 
 
 def run_in_processes(job: Job, numbers: Iterable[int], workers: int) -> Generator[int]:
-    """Do the job for every number in worker processes; yield results as they come.
+    """Do the job for every number, here and in child processes; yield results as they come.
 
-    Closing the iterator, or any exception, kills the workers.
+    Closing the iterator, or any exception, kills the children.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def run_in_processes(job: Job, numbers: Iterable[int], workers: int) -> Generato
     numbers : iterable of int
         What to do, taken in this order.
     workers : int
-        Number of processes.
+        Number of processes, this one included.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def run_in_processes(job: Job, numbers: Iterable[int], workers: int) -> Generato
         todo.put(number)
         count += 1
     results = queue.SimpleQueue[int | BaseException]()
-    processes = [_start() for _ in range(min(workers, count))]
+    processes = [_start() for _ in range(min(workers, count) - 1)]
     drivers = [
         threading.Thread(target=_drive, args=(process, job, todo, results), daemon=True)
         for process in processes
@@ -70,7 +71,7 @@ def run_in_processes(job: Job, numbers: Iterable[int], workers: int) -> Generato
         for driver in drivers:
             driver.start()
         for _ in range(count):
-            result = _next(results)
+            result = _result(job, todo, results)
             if isinstance(result, BaseException):
                 raise result
             yield result
@@ -88,6 +89,19 @@ def _start() -> subprocess.Popen[bytes]:
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
+
+
+def _result(
+    job: Job, todo: queue.SimpleQueue[int], results: queue.SimpleQueue[int | BaseException]
+) -> int | BaseException:
+    """Take what a child has done, else do something here, else wait for a child."""
+    with suppress(queue.Empty):
+        return results.get_nowait()
+    try:
+        number = todo.get_nowait()
+    except queue.Empty:
+        return _next(results)
+    return job(number)
 
 
 def _next(results: queue.SimpleQueue[int | BaseException]) -> int | BaseException:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import shapely
+from numba import njit
 from numpy.random import Generator
 
-from simcell.arrays import BoolArray, FloatArray, Grid
+from simcell.arrays import BoolArray, FloatArray, Grid, IntArray
 from simcell.scene.region import Bezier
 
 _STEPS = 24  # samples of each Bezier segment
-_SUBPIXEL_BITS = 6
 _COVERAGE_TOLERANCE = 1e-4
 
 
@@ -94,12 +93,49 @@ def _scale_for(outline: FloatArray, centre: FloatArray, size: FloatArray, covera
 
 
 def rasterise(outlines: list[FloatArray], grid: Grid, margin_px: int) -> BoolArray:
-    """Fill outlines, (y, x) in µm from the field's corner, on the padded grid."""
-    mask = np.zeros(grid.padded(margin_px).shape, np.uint8)
-    unit = 1 << _SUBPIXEL_BITS
+    """Fill outlines, (y, x) in µm from the field's corner, on the padded grid.
+
+    A pixel is inside where its centre is, which OpenCV's and Pillow's fills, made
+    for drawing, do not promise: they add half a pixel all around. Outlines may
+    overlap and cross themselves.
+    """
+    height, width = grid.padded(margin_px).shape
+    turns = np.zeros((height, width + 1), np.int32)
     for outline in outlines:
-        # OpenCV counts (x, y) from the centre of pixel 0.
-        pixels = outline / np.asarray(grid.spacing_um) + margin_px - 0.5
-        points = np.round(pixels[:, ::-1] * unit).clip(-(2**27), 2**27).astype(np.int32)
-        cv2.fillPoly(mask, [points], 1, lineType=cv2.LINE_8, shift=_SUBPIXEL_BITS)
-    return mask.astype(np.bool_)
+        pixels = outline / np.asarray(grid.spacing_um) + margin_px
+        clockwise = _signed_area(pixels) < 0
+        _add_turns(turns, pixels[::-1].copy() if clockwise else pixels)
+    return _wound(turns)
+
+
+def _signed_area(outline: FloatArray) -> float:
+    y, x = outline.T
+    return float(np.dot(np.roll(y, 1), x) - np.dot(y, np.roll(x, 1)))
+
+
+@njit(cache=True)
+def _add_turns(turns: IntArray, outline: FloatArray) -> None:
+    """Add what each edge does to the winding number of the pixels to its right."""
+    height, last = turns.shape[0], turns.shape[1] - 1
+    for i in range(len(outline)):
+        y0, x0 = outline[i - 1]
+        y1, x1 = outline[i]
+        sign = 1 if y1 > y0 else -1
+        low, high = min(y0, y1), max(y0, y1)
+        # Rows whose centre r + 1/2 lies in [low, high): shared corners count once.
+        for r in range(max(0, int(np.ceil(low - 0.5))), min(height, int(np.ceil(high - 0.5)))):
+            x = x0 + (r + 0.5 - y0) / (y1 - y0) * (x1 - x0)
+            turns[r, min(max(int(np.ceil(x - 0.5)), 0), last)] += sign
+
+
+@njit(cache=True)
+def _wound(turns: IntArray) -> BoolArray:
+    """Sum the turns along each row; inside is where they do not cancel."""
+    height, width = turns.shape[0], turns.shape[1] - 1
+    inside = np.empty((height, width), np.bool_)
+    for r in range(height):
+        winding = 0
+        for c in range(width):
+            winding += turns[r, c]
+            inside[r, c] = winding != 0
+    return inside
