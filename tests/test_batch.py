@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import pickle
 import random
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -203,22 +205,67 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(
     assert tree(out) == tree(whole)
 
 
-def test_jobs_run_in_processes_and_errors_come_back() -> None:
+JOBS = """
+import os, signal, time
+
+def _in_child(parent):
+    if os.getpid() == parent:
+        time.sleep(2)  # The child starts meanwhile, and takes the other number.
+        return False
+    return True
+
+def tell(parent):
+    return os.getpid() if _in_child(parent) else parent
+
+def fail(parent):
+    if _in_child(parent):
+        chr(-1)
+    return 0
+
+def leave(parent):
+    if _in_child(parent):
+        os._exit(3)
+    return 0
+
+def be_killed(parent):
+    if _in_child(parent):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+"""
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Jobs that a child process can import; each is given the parent's process number."""
+    (tmp_path / "jobs_of_the_test.py").write_text(JOBS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "jobs_of_the_test", raising=False)
+    return importlib.import_module("jobs_of_the_test")
+
+
+def test_jobs_run_here_and_in_processes(jobs: ModuleType) -> None:
     assert sorted(run_in_processes(abs, [-5, 3, -2], 2)) == [2, 3, 5]
     assert list(run_in_processes(abs, [], 2)) == []
+    here = os.getpid()
+    told = set(run_in_processes(jobs.tell, [here, here], 2))
+    assert here in told
+    assert len(told) == 2
+
+
+def test_errors_come_back(jobs: ModuleType) -> None:
     with pytest.raises(ValueError, match=r"chr\(\) arg not in range") as caught:
-        list(run_in_processes(chr, [65, -1], 2))
+        list(run_in_processes(jobs.fail, [os.getpid()] * 2, 2))
     assert "In a worker process" in caught.value.__notes__[0]
-    with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
-        list(run_in_processes(lambda number: number, [1], 2))
+    with pytest.raises(ValueError, match=r"chr\(\) arg not in range"):
+        list(run_in_processes(chr, [-1], 2))  # in this process
 
 
 @posix
-def test_a_worker_that_dies_is_one_clear_line() -> None:
+def test_a_worker_that_dies_is_one_clear_line(jobs: ModuleType) -> None:
     with pytest.raises(SimcellError, match=r"ended with code 3.*run again with --resume"):
-        list(run_in_processes(os._exit, [3], 2))
+        list(run_in_processes(jobs.leave, [os.getpid()] * 2, 2))
     with pytest.raises(SimcellError, match=r"ended by SIGKILL.*memory.*--resume"):
-        list(run_in_processes(signal.raise_signal, [signal.SIGKILL], 2))
+        list(run_in_processes(jobs.be_killed, [os.getpid()] * 2, 2))
 
 
 @posix
