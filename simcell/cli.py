@@ -34,21 +34,29 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what the command returns
         try:
             return super().invoke(ctx)
-        except SimcellError as error:
-            _stop(ctx, str(error), 2)
         except click.UsageError as error:
             command = ctx.command_path if error.ctx is None else error.ctx.command_path
             _stop(ctx, f"{error.format_message()} (`{command} --help` explains)", 2)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # `simcell presets | head`: click ends quietly
+        except (SimcellError, OSError, MemoryError) as error:
+            if getattr(error, "errno", None) == errno.EPIPE:
+                raise  # `simcell presets | head`: click ends quietly
+            _stop(ctx, _reason(error), 2)
+        except (KeyboardInterrupt, SystemError) as error:
+            # Ctrl-C inside a compiled kernel surfaces as a SystemError with it behind.
+            if not isinstance(error.__cause__ or error.__context__ or error, KeyboardInterrupt):
                 raise
-            place = f"{error.filename}: " if error.filename else ""
-            _stop(ctx, f"{place}{error.strerror or error}", 2)
-        except MemoryError:
-            _stop(ctx, "out of memory; use a smaller field, or fewer workers", 2)
-        except KeyboardInterrupt:
             again = ctx.invoked_subcommand == "generate"
             _stop(ctx, "stopped" + ("; go on with --resume" if again else ""), 130)
+
+
+def _reason(error: Exception) -> str:
+    """Say in words what went wrong."""
+    if isinstance(error, MemoryError):
+        return "out of memory; use a smaller field, or fewer workers"
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}"
+    return str(error)
 
 
 def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:

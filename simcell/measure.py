@@ -157,7 +157,16 @@ def _prior_level(sample: Sample) -> FloatArray:
 
 
 def _grey(sample: Sample) -> FloatArray:
-    return np.zeros((0, 1)) if sample.image is None else _column(sample.image.ravel() / 255)
+    """Sum grey levels, pixels and squares; whole images would fill the memory."""
+    if sample.image is None:
+        return np.zeros((0, 3))
+    levels = sample.image.astype(np.float64) / np.iinfo(sample.image.dtype).max
+    return np.array([[levels.sum(), float(levels.size), np.square(levels).sum()]])
+
+
+def _spread(rows: FloatArray) -> float:
+    total, count, squares = rows.sum(axis=0)
+    return float(np.sqrt(max(squares / count - (total / count) ** 2, 0.0)))
 
 
 def _saturated(sample: Sample) -> FloatArray:
@@ -211,10 +220,8 @@ STATISTICS: dict[str, Statistic] = {
     "nearest_um": Statistic("mean distance to the nearest seed, µm", _nearest, _mean),
     "covered": Statistic("share of the field that is cells", _covered, _mean),
     "prior_level": Statistic("mean of the prior, 0 to 1", _prior_level, _mean),
-    "image_mean": Statistic("mean grey level, 0 to 1", _grey, _mean),
-    "image_sd": Statistic(
-        "standard deviation of grey levels, 0 to 1", _grey, lambda rows: float(rows[:, 0].std())
-    ),
+    "image_mean": Statistic("mean grey level, 0 to 1", _grey, _ratio),
+    "image_sd": Statistic("standard deviation of grey levels, 0 to 1", _grey, _spread),
     "saturated": Statistic("share of pixels at 255", _saturated, _mean),
     "contrast": Statistic(
         "membranes against interiors, (bright - dark) / (bright + dark)", _contrast, _ratio

@@ -73,7 +73,7 @@ class Sample:
     image : array, optional
         The simulated image, uint8 or uint16.
     versions : dict
-        Of simcell and numpy, on which bitwise equality depends.
+        Of the packages on which bitwise equality depends.
     """
 
     scene: Scene
@@ -100,6 +100,8 @@ class Sample:
                 msg = f"{name} has shape {array.shape}, the field {self.grid.shape}"
                 raise AssertionError(msg)
             array.flags.writeable = False
+        if self.adjacency is not None:
+            self.adjacency.flags.writeable = False
         if self.labels is not None and self.objects is not None:
             top = int(self.labels.max(initial=0))
             numbers = self.objects["label"]

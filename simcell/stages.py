@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
+import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from simcell import cells, imaging, points, prior, region
 from simcell.arrays import BoolArray, FloatArray, Grid, Pattern, Window
 from simcell.errors import SimcellError
-from simcell.fields import border_distance
 from simcell.rng import Streams
 from simcell.sample import Sample
 from simcell.scene import Scene
@@ -86,11 +87,13 @@ def _stages(scene: Scene, grid: Grid, streams: Streams) -> Iterator[dict[str, An
     }
 
     spacing = grid.spacing_um[0]
-    distance = border_distance(labels) * np.float32(spacing)
+    distance = np.ascontiguousarray(grown.distance_um)
     picture, classes = prior.render(scene.prior, labels, distance, spacing)
     yield {"prior": picture, "classes": classes}
 
-    view = imaging.View(labels, distance, _centres(objects), grid)
+    # Confluent tissue fills its region, holes left by missing cells included.
+    inside = labels > 0 if scene.cells.kind == "outlines" else wide[inner, inner]
+    view = imaging.View(labels, distance, _centres(objects), inside, grid)
     yield {"image": imaging.render(scene.imaging, view, streams)}
 
 
@@ -98,7 +101,8 @@ def versions() -> dict[str, str]:
     """Return the versions on which bitwise equality depends."""
     from simcell import __version__
 
-    return {"simcell": __version__, "numpy": np.__version__}
+    packages = {"simcell": __version__, "numpy": np.__version__}
+    return packages | {"opencv": cv2.__version__, "numba": numba.__version__}
 
 
 def _seed(scene: Scene, wide: BoolArray, grid: Grid, margin: int, streams: Streams) -> Pattern:

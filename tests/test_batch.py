@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +28,7 @@ from simcell.errors import SimcellError
 from simcell.io import files
 from simcell.io.header import PARTS
 from simcell.preset import Preset, load_preset
+from simcell.vary import Uniform
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 N = 12
@@ -523,3 +525,14 @@ def test_progress_is_a_bar_or_lines_or_nothing(
     assert out == ""
     assert err.startswith("8/10 samples, ")
     assert err.endswith(" s left\n")
+
+
+def test_a_preset_that_fails_midway_names_the_sample_and_leaves_nothing(tmp_path: Path) -> None:
+    narrow = load_preset("islands").with_set(
+        ["frame.shape=[48, 48]", "imaging.kind=none", "region.islands=60", "region.rounding_um=0"]
+    )
+    doomed = replace(narrow, vary={"region.furrow_um": Uniform(low=0.0, high=120.0)})
+    for workers in (1, 2):
+        with pytest.raises(SimcellError, match=r"sample \d+ cannot be made: .*furrow_um = "):
+            simcell.generate(doomed, 40, tmp_path / "a", workers=workers, progress=False)
+        assert not (tmp_path / "a").exists()

@@ -57,7 +57,8 @@ def test_samples_are_read_only_and_know_their_versions():
     sample = _sample("rcm-sg")
     with pytest.raises(ValueError, match="read-only"):
         sample.image[0, 0] = 1
-    assert sample.versions == {"simcell": simcell.__version__, "numpy": np.__version__}
+    assert set(sample.versions) == {"simcell", "numpy", "opencv", "numba"}
+    assert sample.versions["numpy"] == np.__version__
 
 
 def test_imaging_does_not_move_cells():
@@ -107,3 +108,56 @@ def test_periodic_samples_tile(name):
     wrapped = np.linalg.norm(apart - size * np.round(apart / size), axis=1)
     # Across the seam most neighbouring pixels belong to the same cell of the torus.
     assert np.mean(wrapped < 1e-6) > 0.7
+
+
+@pytest.mark.parametrize("lloyd", [0.6, 8])
+def test_seeds_are_as_dense_along_the_frame_as_in_the_middle(lloyd):
+    """In a box, packing and Lloyd steps would line cells up along its sides."""
+    preset = simcell.load_preset("honeycomb").with_set([f"cells.lloyd={lloyd}"])
+    counts = np.zeros(4)
+    widths = np.array([0.0, 6.0, 12.0, 24.0, 64.0])
+    for index in range(60):
+        sample = simcell.simulate(preset.base, seed=5, index=index, upto="cells")
+        points = sample.pattern.points
+        size = np.asarray(sample.grid.size_um)
+        depth = np.minimum(points, size - points).min(axis=1)
+        counts += np.histogram(depth[depth >= 0], widths)[0]
+    area = np.diff([128.0**2 - (128.0 - 2 * w) ** 2 for w in widths])
+    density = counts / area
+    # Regular patterns count with less spread than Poisson ones: this bound is wide.
+    error = np.sqrt(counts) / area
+    assert np.all(np.abs(density - density[-1]) < 4 * np.hypot(error, error[-1]))
+
+
+def test_the_frame_leaves_no_trace_in_prior_and_light():
+    preset = simcell.load_preset("rcm-ss").with_set(
+        [
+            "region.kind=full",
+            "imaging.field.uneven=0",
+            "imaging.field.tilt=0",
+            "prior.thickness_um=4",
+        ]
+    )
+    samples = [simcell.simulate(preset.base, seed=s, index=0) for s in range(24)]
+    for part in ("prior", "image"):
+        mean = np.mean([getattr(s, part) for s in samples], axis=0)
+        rim = np.concatenate([mean[:2].ravel(), mean[-2:].ravel(), mean[:, :2].ravel()])
+        assert rim.mean() == pytest.approx(mean[20:-20, 20:-20].mean(), rel=0.035), part
+
+
+def test_islands_have_no_specks():
+    preset = simcell.load_preset("islands")
+    for index in range(20):
+        sample = simcell.simulate(preset.scene(seed=2, index=index), seed=2, index=index)
+        alone = (sample.objects["neighbours"] == 0) & ~sample.objects["touches_border"]
+        assert not (sample.objects["area_um2"][alone] < 20).any()
+
+
+def test_vacancies_of_a_torus_meet():
+    preset = simcell.load_preset("honeycomb").with_set(
+        ["frame.edges=periodic", "cells.vacancy=0.3", "imaging.kind=none"]
+    )
+    sample = simcell.simulate(preset.base, seed=4, index=0)
+    tissue = sample.labels > 0
+    seam = np.mean(tissue[:, 0] != tissue[:, -1])
+    assert seam < np.mean(tissue[:, 1:] != tissue[:, :-1]) * 3 + 0.02

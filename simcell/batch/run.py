@@ -12,7 +12,7 @@ from pathlib import Path
 from simcell.batch.cluster import check_scheduler, run_on_cluster
 from simcell.batch.pool import run_here, run_in_processes
 from simcell.batch.progress import reported
-from simcell.batch.task import Task, check_versions, make, one_thread, open_dataset
+from simcell.batch.task import SampleError, Task, check_versions, make, one_thread, open_dataset
 from simcell.errors import SimcellError
 from simcell.io.export import export, read_card
 from simcell.io.files import explained, size_on_disk, sole_writer
@@ -210,10 +210,15 @@ def _fill(
         if header.complete:
             missing, done = [], n
         runs = _run(task, missing, workers, cluster)
-        with reported(n, done, progress) as advance, closing(runs):
-            for shard in runs:
-                _check_arrived(store, shard, cluster)
-                advance(len(header.indices(shard)))
+        try:
+            with reported(n, done, progress) as advance, closing(runs):
+                for shard in runs:
+                    _check_arrived(store, shard, cluster)
+                    advance(len(header.indices(shard)))
+        except SampleError:
+            if fresh:  # No resume could ever finish what this run began.
+                remove_output(store)
+            raise
         finalise(store, header)
     return n - done
 

@@ -24,6 +24,10 @@ from simcell.scene import Scene
 from simcell.stages import simulate, versions
 
 
+class SampleError(SimcellError):
+    """One sample of the preset cannot be made, now or ever."""
+
+
 @dataclass(frozen=True)
 class Task:
     """A dataset in the making; call it with the number of a shard to make that shard.
@@ -62,7 +66,16 @@ def make(text: str, seed: int, index: int) -> tuple[Sample, Drawn]:
     """Simulate one sample of the preset with this canonical text."""
     preset = preset_of(text)
     drawn = preset.draw(seed=seed, index=index)
-    return simulate(preset.scene_with(drawn), seed=seed, index=index), drawn
+    try:
+        return simulate(preset.scene_with(drawn), seed=seed, index=index), drawn
+    except SimcellError as error:
+        values = ", ".join(f"{path} = {_short(value)}" for path, value in drawn.items())
+        msg = f"sample {index} cannot be made: {error}{f' (drawn: {values})' if values else ''}"
+        raise SampleError(msg) from error
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @lru_cache(maxsize=4)

@@ -39,6 +39,8 @@ def grow(
     axes = np.stack([radius * stretch, radius / stretch], axis=1)
     turn = pattern.marks["orientation_rad"]
     waves = waves.reshape(len(pattern), len(_wave_names(spec)) // 2, 2)
+    # Waves add to the area: r² (1 + sum of squared coefficients / 2) on average over angles.
+    axes /= np.sqrt(1.0 + 0.5 * np.square(waves).sum(axis=(1, 2)))[:, None]
     image, total, in_field = stamp(shape[0], shape[1], margin_px, centres, axes, turn, waves)
     inner = slice(margin_px, -margin_px or None)
     seen = np.bincount(image[inner, inner].ravel(), minlength=len(pattern) + 1)[1:]

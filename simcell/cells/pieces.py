@@ -130,7 +130,7 @@ def _split(labels: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Give pieces their numbers in raster order (two passes, union-find)."""
     height, width = labels.shape
     image = np.zeros((height, width), np.int32)
-    parent = np.zeros(height * width // 2 + 2, np.int32)
+    parent = np.zeros(height * width + 1, np.int32)  # as many as pixels, if all differ
     count = 0
     for r in range(height):
         for c in range(width):

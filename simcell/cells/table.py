@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simcell.arrays import FloatArray, Grid, IntArray, Pattern
+from simcell.arrays import FloatArray, Grid, Image, IntArray, Pattern
 from simcell.cells.pieces import Pieces, adjacent_pairs, measure, split
+from simcell.fields import border_distance
 from simcell.sample import OBJECT_COLUMNS_2D
 
 
@@ -24,6 +25,9 @@ class Cells:
         Row ``i`` describes label ``i + 1``; see ``simcell.sample.OBJECT_COLUMNS_2D``.
     adjacency : IntArray
         Pairs (m, 2) of labels that share an edge, lower first.
+    distance_um : Image
+        Distance of every pixel to the nearest border between cells, in or beyond
+        the field.
     pattern : Pattern
         The seeds as they were used, moved by Lloyd steps where there were any.
     """
@@ -31,6 +35,7 @@ class Cells:
     labels: IntArray
     objects: NDArray[np.void]
     adjacency: IntArray
+    distance_um: Image
     pattern: Pattern
 
 
@@ -68,19 +73,21 @@ def tabulate(
     """
     inner = slice(margin_px, -margin_px or None)
     pieces = split(np.ascontiguousarray(owners[inner, inner]))
+    # Borders just outside the field count too: the field's edge must not look different.
+    distance = border_distance(owners)[inner, inner] * np.float32(grid.spacing_um[0])
     pairs = adjacent_pairs(pieces)
     rows = _shapes(pieces, grid.spacing_um[0])
     seed = pieces.owner[1:] - 1
     rows["label"] = np.arange(1, pieces.count + 1)
     kinds = pattern.marks.get("type")
-    rows["type"] = 1 if kinds is None else np.rint(kinds[seed]).astype(np.int32)
+    rows["type"] = 0 if kinds is None else np.rint(kinds[seed]).astype(np.int32)
     rows["seed_y_um"], rows["seed_x_um"] = pattern.points[seed].T
     rows["amodal_area_um2"] = np.maximum(
         amodal_px[seed] * grid.spacing_um[0] ** 2, rows["area_um2"]
     )
     rows["overlap"] = overlap[seed]
     rows["neighbours"] = np.bincount(pairs.ravel(), minlength=pieces.count + 1)[1:]
-    return Cells(pieces.image, rows, pairs, pattern)
+    return Cells(pieces.image, rows, pairs, distance, pattern)
 
 
 def _shapes(pieces: Pieces, spacing_um: float) -> NDArray[np.void]:

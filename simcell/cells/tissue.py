@@ -29,13 +29,17 @@ def grow(
     """Grow confluent cells; see ``simcell.cells.grow``."""
     spacing = grid.spacing_um[0]
     pattern = _with_weights(spec, pattern, streams)
-    period = np.asarray(grid.shape, dtype=np.float64) if periodic else None
-    seeds = pattern.points / spacing + (0 if periodic else margin_px)
+    # Drawn per seed, so that all copies of a seed on a torus share one fate.
+    lot = streams("cells.vacancy").random(len(pattern))
+    pattern = Pattern(pattern.points, {**pattern.marks, "lot": lot}, pattern.notes)
+    start = 0 if periodic else margin_px
+    seeds = pattern.points / spacing + start
     weights = pattern.marks["weight_um2"] / spacing**2
-    bounds = np.ones(grid.shape, np.bool_) if periodic else region
-    seeds = relax(seeds, weights, bounds, spec.lloyd, period)
-    if period is not None:
-        reach = reach_of(len(seeds), period, margin_px)
+    # Tissue without a rim goes on: in a box, Lloyd steps would line cells up along its sides.
+    torus = np.asarray(grid.padded(start).shape, dtype=np.float64) if region.all() else None
+    seeds = relax(seeds, weights, region, spec.lloyd, torus)
+    if periodic:
+        reach = reach_of(len(seeds), np.asarray(grid.shape, dtype=np.float64), margin_px)
         field = Pattern(seeds * spacing, pattern.marks, pattern.notes)
         pattern = wrapped(field, grid.size_um, reach * spacing)
     else:
@@ -48,7 +52,7 @@ def grow(
     whole = np.zeros(len(seeds) + 1)
     np.add.at(whole, areas[:, 0], areas[:, 1])
     if spec.vacancy > 0:
-        missing = streams("cells.vacancy").random(len(seeds)) < spec.vacancy
+        missing = pattern.marks["lot"] < spec.vacancy
         owners = np.where(np.concatenate([[False], missing])[owners], np.int32(0), owners)
     return tabulate(owners, pattern, whole[1:], np.zeros(len(seeds)), grid, margin_px)
 
@@ -179,7 +183,8 @@ def tidy(owners: IntArray, region: BoolArray, spec: Voronoi | Power) -> tuple[In
 
     Wavy borders and concave islands can cut a cell. Its small fragments go to
     the neighbour with the longest common border; a large one stays, and becomes
-    a cell of its own when labels are made.
+    a cell of its own when labels are made. What should merge but has no
+    neighbour, a speck of tissue on its own, is dropped.
 
     Parameters
     ----------
@@ -211,6 +216,7 @@ def tidy(owners: IntArray, region: BoolArray, spec: Voronoi | Power) -> tuple[In
     if not merged.any() and not dropped.any():
         return owners, np.stack([pieces.owner, area], axis=1)
     root = merge_into_neighbours(pieces, merged)
+    dropped = dropped | (merged & (root == np.arange(len(root))))
     owner = np.where(dropped[root], np.int32(0), pieces.owner[root])
     return owner[pieces.image], np.stack([owner, area], axis=1)
 

@@ -38,7 +38,7 @@ def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[np.uint8]
     >>> labels = np.arange(1, 17, dtype=np.int32).reshape(4, 4).repeat(16, 0).repeat(16, 1)
     >>> centres = np.stack(np.mgrid[4:32:8, 4:32:8], -1).reshape(-1, 2).astype(float)
     >>> grid = Grid((64, 64), (0.5, 0.5))
-    >>> view = View(labels, border_distance(labels) * np.float32(0.5), centres, grid)
+    >>> view = View(labels, border_distance(labels) / 2, centres, labels > 0, grid)
     >>> image = render(Rcm(), view, Streams(0, 0))
     >>> image.shape, image.dtype
     ((64, 64), dtype('uint8'))

@@ -7,10 +7,10 @@ the layer below, uneven illumination, a tilted plane, the point spread function)
 and last the noise (scan lines that are not quite in register, speckle, photons
 and the detector).
 
-Decision: the layer below the focal plane is the same reflectance turned by half
-a turn and blurred. It has the right statistics at the cost of a blur, where a
-second tissue would double the cost of a sample; the mirror symmetry is not
-visible at the blurs in use.
+Decision: the layer below the focal plane is a cloud of the tissue's own mean
+brightness, with a blur and a contrast of its own. A second tissue, blurred until
+no border is left, looks the same and would double the cost of a sample; the same
+tissue turned around and blurred would be a ghost that a network can learn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from simcell.imaging.detector import detect, shift_lines, speckle
 from simcell.imaging.spots import add_spots, nuclei
 from simcell.imaging.view import View
 from simcell.rng import Streams
-from simcell.scene.imaging import Rcm, RcmCytoplasm, RcmField, RcmMembrane
+from simcell.scene.imaging import Rcm, RcmCytoplasm, RcmDefocus, RcmField, RcmMembrane
 
 FWHM = 2.3548  # full width at half maximum of a Gaussian, in sigmas
 
@@ -32,17 +32,17 @@ FWHM = 2.3548  # full width at half maximum of a Gaussian, in sigmas
 def image(spec: Rcm, view: View, streams: Streams) -> NDArray[np.uint8]:
     """Image the view with every stage of the model; see the module's description."""
     spacing = view.spacing_um
-    tissue = (view.labels > 0).astype(np.float32)
+    tissue = view.tissue.astype(np.float32)
     signal = reflectance(spec, view, streams)
     covered = rim_falloff(tissue, spec.field.furrow_edge_um / spacing)
     signal *= covered
     signal += spec.field.furrow * (1.0 - covered)
     light, tilt = illumination(spec.field, view, streams)
     if spec.defocus.share > 0:
-        below = blur(np.ascontiguousarray(signal[::-1, ::-1]), spec.defocus.blur_um / spacing)
+        below = layer_below(spec.defocus, signal, view, streams)
         # A tilted plane looks deeper on one side: more light from below there.
         share = np.clip(spec.defocus.share * (1.0 + 2.0 * tilt), 0.0, 1.0).astype(np.float32)
-        signal += share * (below * covered - signal * covered)
+        signal += share * covered * (below - signal)
     signal *= light
     signal = blur(signal, spec.psf_um / FWHM / spacing)
     noise = spec.noise
@@ -71,7 +71,7 @@ def membranes(spec: RcmMembrane, view: View, streams: Streams) -> tuple[Image, I
     shape, scale = view.labels.shape, spec.scale_um / view.spacing_um
     sigma = np.full(shape, spec.width_um / FWHM, np.float32)
     if spec.width_cv > 0:
-        sigma *= np.exp(spec.width_cv * smooth_noise(shape, scale, streams("imaging.width")))
+        sigma *= _lognormal(smooth_noise(shape, scale, streams("imaging.width")), spec.width_cv)
     strength = np.full(shape, spec.brightness, np.float32)
     if spec.strength_cv > 0:
         strength *= _lognormal(
@@ -95,7 +95,7 @@ def cell_bodies(spec: RcmCytoplasm, view: View, streams: Streams) -> Image:
 
 
 def grain(spec: RcmCytoplasm, view: View, streams: Streams) -> Image:
-    """Lattice noise of zero mean and unit variance, each octave half as large and strong."""
+    """Lattice noise of zero mean and unit variance; the coarsest octave is the strongest."""
     draw = smooth_noise if spec.texture == "value" else perlin_noise
     # `grain_um` is the size of a bright spot: about two correlation lengths of value
     # noise, about one lattice cell of gradient noise.
@@ -116,6 +116,13 @@ def _lognormal(normal: Image, cv: float) -> Image:
     variance = np.log1p(cv**2)
     factor: Image = np.exp(np.float32(np.sqrt(variance)) * normal - np.float32(0.5 * variance))
     return factor
+
+
+def layer_below(spec: RcmDefocus, signal: Image, view: View, streams: Streams) -> Image:
+    """Clouds of out-of-focus light: as bright as the tissue on average."""
+    level = float(signal[view.tissue].mean()) if view.tissue.any() else 0.0
+    clouds = smooth_noise(signal.shape, spec.blur_um / view.spacing_um, streams("imaging.below"))
+    return np.float32(level) * _lognormal(clouds, spec.contrast)
 
 
 def rim_falloff(tissue: Image, edge_px: float) -> Image:

@@ -45,12 +45,14 @@ def add_spots(signal: Image, spec: RcmSpots, view: View, rng: Generator) -> None
     """Add bright Gaussian spots where there are cells (changes ``signal``)."""
     if spec.density == 0 or spec.brightness == 0:
         return
-    size = np.asarray(view.grid.size_um)
+    # Spots just outside the field shine into it.
+    margin = _REACH * spec.radius_um
+    size = np.asarray(view.grid.size_um) + 2 * margin
     count = int(rng.poisson(spec.density / MM_IN_UM**2 * float(np.prod(size))))
-    centre = rng.random((count, 2)) * size / view.spacing_um
+    centre = (rng.random((count, 2)) * size - margin) / view.spacing_um
     sigma = spec.radius_um * np.clip(1 + spec.radius_cv * rng.standard_normal(count), 0.3, 3.0)
     peak = spec.brightness * rng.exponential(1.0, count)
-    cell = np.minimum(centre.astype(np.intp), np.asarray(view.labels.shape) - 1)
+    cell = np.clip(np.floor(centre).astype(np.intp), 0, np.asarray(view.labels.shape) - 1)
     inside = view.labels[tuple(cell.T)] > 0
     _add(signal, centre[inside], sigma[inside] / view.spacing_um, peak[inside])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simcell.arrays import FloatArray, Grid, Image, IntArray
+from simcell.arrays import BoolArray, FloatArray, Grid, Image, IntArray
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,15 @@ class View:
     centres_um : FloatArray
         Centre (y, x) of each label's cell in µm, row ``i`` for label ``i + 1``;
         may lie outside the field for cells that its frame cuts.
+    tissue : BoolArray
+        True where there is tissue, be it a cell or a hole that one left.
     grid : Grid
     """
 
     labels: IntArray
     distance_um: Image
     centres_um: FloatArray
+    tissue: BoolArray
     grid: Grid
 
     @property

@@ -49,7 +49,7 @@ def sample(spec: HardCore, window: Window, rng: Generator) -> Pattern:
     Returns
     -------
     Pattern
-        Points (n, ndim) in µm, mark ``radius_um``, and notes
+        Points (n, ndim) in µm, mark ``radius_um`` where ``spread`` > 0, and notes
         ``requested_density`` (absent for saturation) and ``achieved_density``
         per mm² or mm³: they differ when the window is full.
 
@@ -86,7 +86,9 @@ def sample(spec: HardCore, window: Window, rng: Generator) -> Pattern:
     notes = {"achieved_density": per_mm(n, window)}
     if spec.density is not None:
         notes["requested_density"] = spec.density
-    return Pattern(points[:n, 3 - window.ndim :].copy(), {"radius_um": radii[:n].copy()}, notes)
+    # Alike radii say nothing of the objects' size, only of their distance.
+    marks = {"radius_um": radii[:n].copy()} if spec.spread > 0 else {}
+    return Pattern(points[:n, 3 - window.ndim :].copy(), marks, notes)
 
 
 def _check_voxels(window: Window, radius: float) -> None:

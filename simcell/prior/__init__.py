@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcell.arrays import Image, IntArray
+from simcell.fields import distance_to_zero
 from simcell.scene.prior import BoundaryInterior, Distance, Filled, Membrane, PriorSpec
 
 __all__ = ["render"]
@@ -68,19 +69,21 @@ def render(
 def _lines(
     labels: IntArray, distance_um: Image, thickness_um: float, spacing_um: float
 ) -> NDArray[np.bool_]:
-    """Mark pixels within half the thickness of a border.
+    """Mark lines of the thickness, rounded to whole pixels, along every border.
 
-    Both sides of a border give at least two pixels; a line thinner than one and
-    a half pixels is drawn on its lower or right side alone.
+    An even number of pixels lies half on either side of a border, an odd one has
+    its middle pixel on the lower or right side.
     """
-    if thickness_um >= 1.5 * spacing_um:
-        # Half a thousandth of a pixel of slack: float32 distances must not break ties.
-        reach = 0.5 * thickness_um + 5e-4 * spacing_um
-        return np.asarray(distance_um <= max(reach, 0.5 * spacing_um * 1.001))
-    lines = np.zeros(labels.shape, np.bool_)
-    lines[1:] |= labels[1:] != labels[:-1]
-    lines[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-    return lines
+    pixels = max(1, round(thickness_um / spacing_um))
+    slack = np.float32(1e-3)  # distances are float32 and must not break ties
+    if pixels % 2 == 0:
+        return np.asarray(distance_um / np.float32(spacing_um) <= 0.5 * pixels + slack)
+    thin = np.ones(labels.shape, np.uint8)
+    thin[1:][labels[1:] != labels[:-1]] = 0
+    thin[:, 1:][labels[:, 1:] != labels[:, :-1]] = 0
+    if thin.all():
+        return np.zeros(labels.shape, np.bool_)
+    return np.asarray(distance_to_zero(thin) <= 0.5 * (pixels - 1) + slack)
 
 
 def _relative_depth(labels: IntArray, distance_um: Image) -> NDArray[np.uint8]:

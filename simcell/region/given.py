@@ -28,12 +28,12 @@ def polygon(spec: Polygon, grid: Grid, margin_px: int) -> BoolArray:
 
 
 def mask_file(spec: MaskFile, grid: Grid, margin_px: int) -> BoolArray:
-    """Read the mask and stretch it over the field; nothing grows in the margin."""
+    """Read the mask and stretch it over the field; its rim goes on into the margin."""
     pixels = read_mask(Path(spec.path))
     rows = (np.arange(grid.shape[0]) + 0.5) * (pixels.shape[0] / grid.shape[0])
     columns = (np.arange(grid.shape[1]) + 0.5) * (pixels.shape[1] / grid.shape[1])
     mask = pixels[np.ix_(rows.astype(np.intp), columns.astype(np.intp))] != 0
-    return np.pad(mask, margin_px)
+    return np.pad(mask, margin_px, mode="edge")
 
 
 def read_mask(path: Path) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 from numpy.random import Generator
+from scipy.ndimage import map_coordinates
 
 from simcell.arrays import BoolArray, FloatArray, Grid
 from simcell.fields import smooth_noise
@@ -42,9 +43,10 @@ def islands(spec: Relief, grid: Grid, margin_px: int, rng: Generator) -> BoolArr
     outlines = []
     for plate in plates:
         outline = _smooth_outline(plate, spec)
-        at = np.clip((outline + reach) / (size + 2 * reach), 0.0, 0.999) * 64
-        row, column = at.astype(np.intp).T
-        shift = np.stack([field[row, column] for field in wander], axis=1)
+        at = (outline + reach) / (size + 2 * reach) * 64 - 0.5
+        shift = np.stack(
+            [map_coordinates(field, at.T, order=1, mode="nearest") for field in wander], axis=1
+        )
         outlines.append(outline + spec.roughness_um * shift)
     return rasterise(outlines, grid, margin_px)
 

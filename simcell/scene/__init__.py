@@ -39,7 +39,9 @@ class Frame(Spec):
         description="tissue is grown this far beyond the field, so that cut cells are whole",
     )
     edges: Literal["free", "periodic"] = Field(
-        "free", description="free: tissue goes on outside; periodic: opposite sides of it meet"
+        "free",
+        description="free: tissue goes on outside; periodic: cells and prior of opposite sides "
+        "meet (light and noise of the image do not)",
     )
 
     @property
@@ -81,6 +83,16 @@ class Scene(Spec):
             msg = (
                 f"region.kind = {self.region.kind!r}: frame.edges = 'periodic' needs "
                 "region.kind = 'full'; change one of the two"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _gradient_in_the_plane(self) -> Self:
+        axis = getattr(self.points, "gradient_axis", 0)
+        if axis >= len(self.frame.shape):
+            msg = (
+                f"points.gradient_axis = {axis}: a field has axes 0 (y) and 1 (x); use one of them"
             )
             raise ValueError(msg)
         return self

@@ -34,7 +34,8 @@ class _Tissue(Spec):
         0.35,
         ge=0.0,
         le=1.0,
-        description="a rim cell below this share of the median cell area counts as small",
+        description="a rim cell, or a fragment of a cut cell, below this share of the median cell "
+        "area counts as small",
     )
 
 
@@ -64,12 +65,17 @@ class Outlines(Spec):
     """Cells that stand apart: discs, ellipses or wavy outlines around the points.
 
     Radius, axis ratio and orientation come from the point process where it
-    marks them, else from the fields here. Later objects lie on top.
+    marks them, else from the fields here. Later objects lie on top, and an object
+    may reach over the region's rim, within which its centre lies.
     """
 
     kind: Literal["outlines"] = "outlines"
     radius_um: float = Field(
-        6.0, gt=0.0, le=1000.0, description="radius of unmarked points in µm (area-equivalent)"
+        6.0,
+        gt=0.0,
+        le=1000.0,
+        description="radius in µm (disc of equal area) of points that have none of their own, "
+        "as those of `objects` and of `hard_core` with a spread do",
     )
     radius_cv: float = Field(0.0, ge=0.0, le=0.8, description="relative spread of that radius")
     waviness: float = Field(

@@ -40,7 +40,12 @@ class RcmCytoplasm(Spec):
     cell_cv: float = Field(0.2, ge=0.0, le=1.5, description="relative spread between cells")
     grain: float = Field(0.3, ge=0.0, le=1.5, description="relative strength of the grain")
     grain_um: float = Field(1.6, gt=0.0, le=50.0, description="size of a grain in µm")
-    octaves: int = Field(1, ge=1, le=6, description="octaves of the grain, each half as large")
+    octaves: int = Field(
+        1,
+        ge=1,
+        le=6,
+        description="octaves of the grain, each twice as large and strong as the one before",
+    )
     texture: Literal["value", "perlin"] = Field(
         "value", description="lattice noise of the grain: value noise, or slower gradient noise"
     )
@@ -84,7 +89,10 @@ class RcmDefocus(Spec):
     """Light from the layer below the focal plane."""
 
     share: float = Field(0.25, ge=0.0, le=1.0, description="its share in the signal")
-    blur_um: float = Field(4.0, gt=0.0, le=100.0, description="its blur (Gaussian sigma) in µm")
+    blur_um: float = Field(
+        4.0, gt=0.0, le=100.0, description="its blur: the correlation length of its clouds in µm"
+    )
+    contrast: float = Field(0.25, ge=0.0, le=1.5, description="relative spread of its brightness")
 
 
 class RcmField(Spec):

@@ -56,7 +56,9 @@ class Binomial(_Uneven):
     """A fixed number of independent points."""
 
     kind: Literal["binomial"] = "binomial"
-    count: int = Field(33, ge=0, le=5_000_000, description="number of points")
+    count: int = Field(
+        33, ge=0, le=5_000_000, description="number of points in the window: field and margin"
+    )
 
 
 class MaternI(Spec):

@@ -68,3 +68,10 @@ def test_measures_agree_with_scikit_image(seed):
         box = props.bbox
         touches = box[0] == 0 or box[1] == 0 or box[2] == 45 or box[3] == 48
         assert at_frame[props.label] == touches
+
+
+def test_as_many_labels_as_pixels():
+    labels = np.arange(1, 131 * 97 + 1, dtype=np.int32).reshape(131, 97)
+    pieces = split(labels)
+    assert pieces.count == labels.size
+    assert np.array_equal(pieces.image, labels)

@@ -32,7 +32,8 @@ def _view(cells=6, border=0):
     y, x = np.mgrid[:cells, :cells] * CELL + CELL / 2 + border
     centres = np.stack([y.ravel(), x.ravel()], axis=1) * SPACING
     grid = Grid(labels.shape, (SPACING, SPACING))
-    return View(labels, border_distance(labels) * np.float32(SPACING), centres, grid)
+    distance = border_distance(labels) * np.float32(SPACING)
+    return View(labels, distance, centres, labels > 0, grid)
 
 
 def _spec(**changes):
@@ -142,7 +143,7 @@ def test_spots_have_the_density_and_light_asked_for(kind):
 
 
 def test_defocus_lowers_contrast_and_keeps_light():
-    sharp, soft = _image(), _image(defocus={"share": 0.8, "blur_um": 6.0})
+    sharp, soft = _image(), _image(defocus={"share": 0.8, "contrast": 0.0})
     assert soft.std() < 0.4 * sharp.std()
     assert soft.mean() == pytest.approx(sharp.mean(), rel=0.03)
 
@@ -187,3 +188,70 @@ def test_one_knob_leaves_other_draws_alone():
     plain, spotted = _image(**noisy), _image(**noisy, keratin=spots)
     # Where there is no spot, not one grey level changes.
     assert np.mean(plain == spotted) > 0.7
+
+
+def test_defocus_clouds_have_the_contrast_asked_for():
+    even = {"membrane": {"brightness": 0.3}, "cytoplasm": {"brightness": 0.3}}
+    clouds = [
+        _image(seed=s, **even, defocus={"share": 1.0, "contrast": 0.3, "blur_um": 4.0})
+        for s in range(4)
+    ]
+    assert np.mean(clouds) == pytest.approx(0.3, rel=0.05)
+    assert np.std(clouds) / np.mean(clouds) == pytest.approx(0.3, abs=0.05)
+
+
+def test_no_ghost_of_the_tissue_turned_around():
+    correlations = []
+    for seed in range(8):
+        image = _image(
+            seed=seed, cytoplasm={"cell_cv": 0.4}, defocus={"share": 0.6, "blur_um": 1.5}
+        )
+        inside = image - image.mean()
+        correlations.append(np.mean(inside * inside[::-1, ::-1]) / inside.var())
+    borders = _image() - _image().mean()  # this lattice is symmetric by itself
+    symmetric = np.mean(borders * borders[::-1, ::-1]) / borders.var()
+    assert np.mean(correlations) < 0.75 * symmetric
+
+
+@pytest.mark.parametrize("kind", ["organelles", "keratin"])
+def test_spots_are_as_dense_at_the_edge_of_the_field_and_in_place(kind):
+    spot = {"density": 4000.0, "radius_um": 3.0, "radius_cv": 0.0, "brightness": 0.1}
+    flat = {"membrane": {"brightness": 0.1}, "cytoplasm": {"brightness": 0.1}}
+    image = np.mean([_image(seed=s, **flat, **{kind: spot}) for s in range(24)], axis=0)
+    edge = np.mean([image[:4].mean(), image[-4:].mean(), image[:, :4].mean(), image[:, -4:].mean()])
+    inner = image[20:-20, 20:-20]
+    assert edge == pytest.approx(inner.mean(), rel=0.08)
+    # The centre of light does not drift to one side.
+    rows = (inner.mean(axis=1) - inner.mean()) / inner.mean()
+    assert abs(rows[: len(rows) // 2].mean() - rows[len(rows) // 2 :].mean()) < 0.08
+
+
+def test_spots_lie_where_they_were_drawn():
+    from simcell.imaging.spots import _add
+
+    canvas = np.zeros((40, 50), np.float32)
+    _add(canvas, np.array([[12.5, 30.5]]), np.array([2.0]), np.array([1.0]))
+    y, x = np.mgrid[:40, :50] + 0.5
+    assert (canvas * y).sum() / canvas.sum() == pytest.approx(12.5)
+    assert (canvas * x).sum() / canvas.sum() == pytest.approx(30.5)
+
+
+def test_jitter_blurs_vertical_borders():
+    still, shaken = _image(), _image(noise={"jitter_um": 1.0})
+    quiet, moved = (np.abs(np.diff(image[10:30], axis=0)).mean() for image in (still, shaken))
+    assert moved > 3 * quiet + 0.002
+
+
+def test_a_hole_is_no_furrow():
+    view = _view(cells=5)
+    hole = view.labels == 13
+    labels = np.where(hole, 0, view.labels)
+    holed = View(labels, view.distance_um, view.centres_um, view.tissue, view.grid)
+    soft = {"field": {"furrow_edge_um": 4.0, "furrow": 0.05}}
+    around = (view.distance_um < 1.0) & ~hole
+    around[: 2 * CELL - 6], around[3 * CELL + 6 :] = False, False
+    around[:, : 2 * CELL - 6], around[:, 3 * CELL + 6 :] = False, False
+    assert _image(holed, **soft)[around].mean() == pytest.approx(
+        _image(view, **soft)[around].mean(), rel=0.02
+    )
+    assert _image(holed, **soft)[100, 100] < 0.05

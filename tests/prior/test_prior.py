@@ -18,7 +18,7 @@ def _halves():
 
 
 @pytest.mark.parametrize(
-    ("thickness", "pixels"), [(0.5, 1), (1.0, 2), (2.0, 4), (3.0, 6), (4.0, 8)]
+    ("thickness", "pixels"), [(0.5, 1), (1.0, 2), (1.5, 3), (2.0, 4), (2.6, 5), (3.0, 6), (4.5, 9)]
 )
 def test_membrane_has_the_thickness_asked_for(thickness, pixels):
     picture, classes = _render(Membrane(thickness_um=thickness), _halves())

@@ -1,0 +1,47 @@
+"""Samples of shipped presets stay what they were.
+
+A change here is a change of users' pixels: note it in CHANGELOG.md under "Pixels
+changed", then write the new values with ``python tests/test_golden.py``. Values are
+rounded so that another processor's last bit does not count.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import simcell
+
+GOLDENS = Path(__file__).parent / "data" / "goldens.json"
+NAMES = ("discs", "honeycomb", "islands", "rcm-sg", "rcm-sg-clean", "rcm-ss")
+
+
+def _summary(name):
+    preset = simcell.load_preset(name)
+    sample = simcell.simulate(preset.scene(seed=7, index=0), seed=7, index=0)
+    summary = {
+        "cells": len(sample.objects),
+        "adjacent": len(sample.adjacency),
+        "area_um2": float(sample.objects["amodal_area_um2"].sum()),
+        "prior": _blocks(sample.prior),
+    }
+    return summary | ({} if sample.image is None else {"image": _blocks(sample.image)})
+
+
+def _blocks(picture):
+    """Means of 4 x 4 blocks: enough to see a shift, a flip or another texture."""
+    side = picture.shape[0] // 4
+    return np.round(picture.reshape(4, side, 4, side).mean(axis=(1, 3)), 2).ravel().tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sample_is_what_it_was(name):
+    before, now = json.loads(GOLDENS.read_text())[name], _summary(name)
+    assert now.keys() == before.keys()
+    for key, value in before.items():
+        assert np.allclose(now[key], value, rtol=2e-3, atol=0.1), key
+
+
+if __name__ == "__main__":
+    GOLDENS.write_text(json.dumps({name: _summary(name) for name in NAMES}, indent=1) + "\n")
