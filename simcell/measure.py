@@ -157,13 +157,21 @@ def _prior_level(sample: Sample) -> FloatArray:
 
 
 def _grey(sample: Sample) -> FloatArray:
-    return np.zeros((0, 1)) if sample.image is None else _column(sample.image.ravel() / 255)
+    if sample.image is None:
+        return np.zeros((0, 1))
+    return _column(sample.image.ravel() / _top(sample))
+
+
+def _top(sample: Sample) -> int:
+    """Brightest grey level that the image can hold."""
+    assert sample.image is not None
+    return int(np.iinfo(sample.image.dtype).max)
 
 
 def _saturated(sample: Sample) -> FloatArray:
     if sample.image is None:
         return np.zeros((0, 1))
-    return _column(np.array([(sample.image == 255).mean()]))
+    return _column(np.array([(sample.image == _top(sample)).mean()]))
 
 
 def _contrast(sample: Sample) -> FloatArray:
@@ -215,7 +223,7 @@ STATISTICS: dict[str, Statistic] = {
     "image_sd": Statistic(
         "standard deviation of grey levels, 0 to 1", _grey, lambda rows: float(rows[:, 0].std())
     ),
-    "saturated": Statistic("share of pixels at 255", _saturated, _mean),
+    "saturated": Statistic("share of pixels at the top of the range", _saturated, _mean),
     "contrast": Statistic(
         "membranes against interiors, (bright - dark) / (bright + dark)", _contrast, _ratio
     ),

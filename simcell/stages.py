@@ -88,9 +88,11 @@ def _stages(scene: Scene, grid: Grid, streams: Streams) -> Iterator[dict[str, An
     spacing = grid.spacing_um[0]
     distance = border_distance(labels) * np.float32(spacing)
     picture, classes = prior.render(scene.prior, labels, distance, spacing)
+    if classes is None and grown.parts is not None:
+        classes = grown.parts.classes()
     yield {"prior": picture, "classes": classes}
 
-    view = imaging.View(labels, distance, _centres(objects), grid)
+    view = imaging.View(labels, distance, _centres(objects), grid, grown.parts)
     yield {"image": imaging.render(scene.imaging, view, streams)}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simcell.arrays import FloatArray, Grid, IntArray, Pattern
+from simcell.arrays import FloatArray, Grid, IntArray, Parts, Pattern
 from simcell.cells.pieces import Pieces, adjacent_pairs, measure, split
 from simcell.sample import OBJECT_COLUMNS_2D
 
@@ -26,12 +26,15 @@ class Cells:
         Pairs (m, 2) of labels that share an edge, lower first.
     pattern : Pattern
         The seeds as they were used, moved by Lloyd steps where there were any.
+    parts : Parts, optional
+        Cytoplasm, nuclei and spots, for the kinds that draw them.
     """
 
     labels: IntArray
     objects: NDArray[np.void]
     adjacency: IntArray
     pattern: Pattern
+    parts: Parts | None = None
 
 
 def tabulate(
@@ -79,6 +82,9 @@ def tabulate(
         amodal_px[seed] * grid.spacing_um[0] ** 2, rows["area_um2"]
     )
     rows["overlap"] = overlap[seed]
+    for name in ("parent", "depth_um"):
+        if name in pattern.marks:
+            rows[name] = pattern.marks[name][seed]
     rows["neighbours"] = np.bincount(pairs.ravel(), minlength=pieces.count + 1)[1:]
     return Cells(pieces.image, rows, pairs, pattern)
 

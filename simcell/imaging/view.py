@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simcell.arrays import FloatArray, Grid, Image, IntArray
+from simcell.arrays import FloatArray, Grid, Image, IntArray, Parts
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,15 @@ class View:
         Centre (y, x) of each label's cell in µm, row ``i`` for label ``i + 1``;
         may lie outside the field for cells that its frame cuts.
     grid : Grid
+    parts : Parts, optional
+        Cytoplasm, nuclei and spots, where the cells have any.
     """
 
     labels: IntArray
     distance_um: Image
     centres_um: FloatArray
     grid: Grid
+    parts: Parts | None = None
 
     @property
     def spacing_um(self) -> float:
