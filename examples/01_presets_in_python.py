@@ -233,7 +233,7 @@ def islands() -> Preset:
 def simcep() -> Preset:
     """Cells with cytoplasm and nucleus."""
     cell = SimcepType(
-        cytoplasm=SimcepShape(radius_um=21.0, radius_cv=0.055, alpha=0.25, beta=0.08),
+        cytoplasm=SimcepShape(radius_um=21.0, radius_cv=0.05, alpha=0.25, beta=0.08),
         nucleus=SimcepShape(radius_um=10.4, radius_cv=0.03, alpha=0.125, beta=0.1),
     )
     scene = Scene(
