@@ -5,6 +5,12 @@ side, radial power spectra and histograms of grey levels. DIR holds BBBC005's im
 ``*_C<count>_F<focus>_s<site>_w<channel>.TIF``, and, if there is one, statistics of
 the whole set in ``simcep_stats.json``.
 
+What is not within 10 %, and why: the spread of areas hangs on the pairs that pass for
+single objects, and the background on the margin about objects; the rules of the set's
+statistics for both are not known. SIMCEP's blur has a truncated kernel (side lobes in
+the spectra out of focus), so that less of its light lies far from the objects. A star
+marks these rows.
+
     python benchmarks/simcep.py --data DIR --figure simcep.png
 """
 
@@ -32,7 +38,7 @@ CONDITIONS = [(focus, channel) for focus in (1, 23, 48) for channel in (1, 2)]
 BLUR_PX = 0.235  # sigma per step of focus
 LEAST_BLUR_PX = 0.95  # that of F1's power spectrum
 LEAST_PX = 300
-MOST = 2.0  # times the median area: what is larger is a pair that looks solid
+MOST = 2.2  # times the median area: what is larger is a pair that looks solid
 COUNTS = (5, 10, 14, 18)  # cells on the images that singles are measured on
 NAMES = (
     "area_mean",

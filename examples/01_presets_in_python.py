@@ -234,7 +234,7 @@ def simcep() -> Preset:
     """Cells with cytoplasm and nucleus."""
     cell = SimcepType(
         cytoplasm=SimcepShape(radius_um=21.0, radius_cv=0.05, alpha=0.25, beta=0.08),
-        nucleus=SimcepShape(radius_um=10.4, radius_cv=0.03, alpha=0.125, beta=0.1),
+        nucleus=SimcepShape(radius_um=10.45, radius_cv=0.025, alpha=0.11, beta=0.1),
     )
     scene = Scene(
         frame=Frame(shape=(512, 512), spacing_um=0.65, margin_um=30),
