@@ -10,8 +10,14 @@ import numpy as np
 import simcell
 from simcell.preset import Preset
 from simcell.scene import Frame, Scene
-from simcell.scene.cells import Outlines, Voronoi
+from simcell.scene.cells import Outlines, Simcep, SimcepShape, SimcepType, Voronoi
 from simcell.scene.imaging import (
+    FluoCamera,
+    FluoField,
+    FluoFocus,
+    FluoPart,
+    Fluorescence,
+    FluoTexture,
     NoImage,
     Rcm,
     RcmCytoplasm,
@@ -23,10 +29,10 @@ from simcell.scene.imaging import (
     RcmNucleus,
     RcmOrganelles,
 )
-from simcell.scene.points import HardCore, Objects, ObjectType
+from simcell.scene.points import HardCore, Objects, ObjectType, SimcepCluster
 from simcell.scene.prior import Filled, Membrane
 from simcell.scene.region import Bezier, Full, Relief
-from simcell.vary import Choice, Integers, LogUniform, Uniform
+from simcell.vary import Choice, Integers, LogUniform, Normal, Uniform
 
 ISLAND = Bezier(coverage=0.8, knots=9, roughness=0.22, wander=0.12)
 GRANULAR = Voronoi(lloyd=0.6, undulation_um=0.8, undulation_scale_um=7)
@@ -224,7 +230,145 @@ def islands() -> Preset:
     return Preset("islands", "Several islands", (), scene, vary, {})
 
 
-PRESETS = (rcm_sg, rcm_ss, rcm_sg_clean, discs, honeycomb, islands)
+def simcep() -> Preset:
+    """Cells with cytoplasm and nucleus."""
+    cell = SimcepType(
+        cytoplasm=SimcepShape(radius_um=21.0, radius_cv=0.05, alpha=0.25, beta=0.08),
+        nucleus=SimcepShape(radius_um=10.45, radius_cv=0.025, alpha=0.11, beta=0.1),
+    )
+    scene = Scene(
+        frame=Frame(shape=(512, 512), spacing_um=0.65, margin_um=30),
+        region=Full(),
+        points=SimcepCluster(density=450, clusters=4, probability=0.25, spread=0.05),
+        cells=Simcep(types=(cell,), overlap_limit=0.1, depth_um=1.0),
+        prior=Filled(gap_um=0.0),
+        imaging=Fluorescence(
+            cytoplasm=FluoPart(
+                brightness=0.35,
+                cell_cv=0.01,
+                texture=FluoTexture(persistence=0.9, first=2, octaves=8, bias=0.2),
+            ),
+            nucleus=FluoPart(brightness=0.75, cell_cv=0.08),
+            field=FluoField(falloff=0.05, misalignment=0.1, autofluorescence=0.005),
+            focus=FluoFocus(plane_um=0.0, blur=0.5),
+            psf_um=1.0,
+            camera=FluoCamera(photons=5000, read_noise=50, gain=0.05, offset=0.0),
+        ),
+    )
+    vary = {
+        "points.density": Uniform(low=150, high=700),
+        "points.probability": Uniform(low=0.0, high=0.5),
+        "imaging.psf_um": Uniform(low=0.4, high=4.0),
+    }
+    return Preset("simcep", "Cells with nuclei", (), scene, vary, {})
+
+
+def simcep_nuclei() -> Preset:
+    """Nuclei alone."""
+    shape = SimcepShape(radius_um=8.5, radius_cv=0.15, radius_law="lognormal", alpha=0.1, beta=0.1)
+    scene = Scene(
+        frame=Frame(shape=(256, 256), spacing_um=0.65, margin_um=25),
+        region=Full(),
+        points=SimcepCluster(density=1200, clusters=4, probability=0.3, spread=0.08),
+        cells=Simcep(
+            types=(SimcepType(cytoplasm=None, nucleus=shape),), overlap_limit=0.15, depth_um=2.0
+        ),
+        prior=Filled(gap_um=0.65),
+        imaging=Fluorescence(
+            nucleus=FluoPart(brightness=0.7, cell_cv=0.2),
+            field=FluoField(glow=0.03, falloff=0.2, misalignment=0.15, autofluorescence=0.03),
+            focus=FluoFocus(plane_um=0.0, blur=0.4),
+            psf_um=0.9,
+            camera=FluoCamera(photons=1500, read_noise=6, gain=0.165, offset=3),
+        ),
+    )
+    vary = {
+        "points.density": Uniform(low=500, high=1900),
+        "points.probability": Uniform(low=0.0, high=0.6),
+        "cells.types.0.nucleus.radius_um": Uniform(low=7.5, high=9.5),
+        "imaging.field.autofluorescence": Uniform(low=0.0, high=0.08),
+        "imaging.focus.plane_um": Uniform(low=-3, high=3),
+        "imaging.camera.photons": LogUniform(low=600, high=1700),
+    }
+    return Preset("simcep-nuclei", "Nuclei alone", (), scene, vary, {})
+
+
+def simcep_bacteria() -> Preset:
+    """Small cells that overlap."""
+    shape = SimcepShape(radius_um=1.05, radius_cv=0.05, alpha=0.1, beta=0.1)
+    scene = Scene(
+        frame=Frame(shape=(256, 256), spacing_um=0.2, margin_um=4),
+        region=Full(),
+        points=SimcepCluster(density=66000, clusters=10, probability=0.4, spread=0.1),
+        cells=Simcep(
+            types=(SimcepType(cytoplasm=None, nucleus=shape),),
+            overlap_limit=0.7,
+            depth_um=1.0,
+            min_visible=0.1,
+        ),
+        prior=Filled(gap_um=0.2),
+        imaging=Fluorescence(
+            nucleus=FluoPart(brightness=0.75, cell_cv=0.05, texture=FluoTexture(bias=0.55)),
+            field=FluoField(glow=0.33, misalignment=0.22, autofluorescence=0.09),
+            focus=FluoFocus(plane_um=0.0, blur=0.4),
+            psf_um=0.42,
+            camera=FluoCamera(photons=20000, read_noise=180, gain=0.01275, offset=0),
+        ),
+    )
+    vary = {
+        "points.density": Normal(mean=66000, sd=24000, low=25000, high=125000),
+        "points.probability": Uniform(low=0.1, high=0.7),
+    }
+    return Preset("simcep-bacteria", "Small overlapping cells", (), scene, vary, {})
+
+
+def dermogan2() -> Preset:
+    """Stained cells, and the discs that they are."""
+    shape = SimcepShape(alpha=0.1, beta=0.08, harmonics=4)
+    scene = Scene(
+        frame=Frame(shape=(256, 256), spacing_um=0.5, margin_um=15),
+        region=Full(),
+        points=Objects(
+            types=(ObjectType(activity=5000, radius_um=6.5, radius_cv=0.2),),
+            overlap_penalty=20,
+            overlap_limit=0.1,
+        ),
+        cells=Simcep(
+            types=(SimcepType(cytoplasm=None, nucleus=shape),), overlap_limit=0.15, depth_um=1.5
+        ),
+        prior=Filled(gap_um=0.0),
+        imaging=Fluorescence(
+            nucleus=FluoPart(
+                brightness=0.75, cell_cv=0.2, texture=FluoTexture(persistence=0.6, bias=0.3)
+            ),
+            field=FluoField(glow=0.03, falloff=0.2, misalignment=0.15, autofluorescence=0.04),
+            focus=FluoFocus(plane_um=0.0, blur=0.4),
+            psf_um=0.7,
+            camera=FluoCamera(photons=400, read_noise=5, gain=0.6, offset=4),
+        ),
+    )
+    vary = {
+        "points.types.0.activity": Uniform(low=3000, high=8000),
+        "cells.types.0.nucleus.alpha": Uniform(low=0.03, high=0.15),
+        "imaging.nucleus.brightness": Uniform(low=0.5, high=0.85),
+        "imaging.field.autofluorescence": Uniform(low=0.0, high=0.1),
+        "imaging.camera.photons": LogUniform(low=100, high=400),
+    }
+    return Preset("dermogan2", "Stained discs", (), scene, vary, {})
+
+
+PRESETS = (
+    rcm_sg,
+    rcm_ss,
+    rcm_sg_clean,
+    discs,
+    honeycomb,
+    islands,
+    simcep,
+    simcep_nuclei,
+    simcep_bacteria,
+    dermogan2,
+)
 
 
 def main() -> None:
@@ -241,7 +385,7 @@ def main() -> None:
             assert np.array_equal(pair[0].prior, pair[1].prior)
             if pair[0].image is not None:
                 assert np.array_equal(pair[0].image, pair[1].image)
-        print(f"{ours.name:<13} Python and YAML give the same pixels")
+        print(f"{ours.name:<16} Python and YAML give the same pixels")
 
 
 if __name__ == "__main__":

@@ -148,3 +148,32 @@ class Pattern:
         """Return the pattern with only the chosen points."""
         marks = {name: values[chosen] for name, values in self.marks.items()}
         return Pattern(self.points[chosen], marks, dict(self.notes))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which part of which cell each pixel of a field shows.
+
+    Parameters
+    ----------
+    owner : IntArray
+        Cell (y, x) that is on top, 1 to n, 0 = none. Its numbers are not labels.
+    body, nucleus, spot : BoolArray
+        Pixels where that cell has cytoplasm (also above and below its nucleus), a
+        nucleus, a spot.
+    depth_um : FloatArray
+        Depth (n,) of each cell's middle, signed.
+    """
+
+    owner: IntArray
+    body: BoolArray
+    nucleus: BoolArray
+    spot: BoolArray
+    depth_um: FloatArray
+
+    def classes(self) -> NDArray[np.uint8]:
+        """Return semantic classes: 0 background, 1 cytoplasm, 2 nucleus, 3 spot."""
+        classes = self.body.astype(np.uint8)
+        classes[self.nucleus] = 2
+        classes[self.spot] = 3
+        return classes

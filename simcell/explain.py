@@ -71,7 +71,7 @@ def kinds() -> str:
             lines += [f"{part}.kind={model.model_fields['kind'].default}", f"    {about}"]
             for path, value, text in _rows(model(), "", None):
                 if path != "kind":
-                    lines += _paragraph(f"{value}  {text}", f"      {path:<24}", 32)
+                    lines += _paragraph(f"{value}  {text}", f"      {path:<23} ", 32)
             lines.append("")
     return "\n".join(line.rstrip() for line in lines)
 

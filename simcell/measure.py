@@ -160,7 +160,7 @@ def _grey(sample: Sample) -> FloatArray:
     """Sum grey levels, pixels and squares; whole images would fill the memory."""
     if sample.image is None:
         return np.zeros((0, 3))
-    levels = sample.image.astype(np.float64) / np.iinfo(sample.image.dtype).max
+    levels = sample.image.astype(np.float64) / _top(sample)
     return np.array([[levels.sum(), float(levels.size), np.square(levels).sum()]])
 
 
@@ -169,10 +169,16 @@ def _spread(rows: FloatArray) -> float:
     return float(np.sqrt(max(squares / count - (total / count) ** 2, 0.0)))
 
 
+def _top(sample: Sample) -> int:
+    """Brightest grey level that the image can hold."""
+    assert sample.image is not None
+    return int(np.iinfo(sample.image.dtype).max)
+
+
 def _saturated(sample: Sample) -> FloatArray:
     if sample.image is None:
         return np.zeros((0, 1))
-    return _column(np.array([(sample.image == 255).mean()]))
+    return _column(np.array([(sample.image == _top(sample)).mean()]))
 
 
 def _contrast(sample: Sample) -> FloatArray:
@@ -222,7 +228,7 @@ STATISTICS: dict[str, Statistic] = {
     "prior_level": Statistic("mean of the prior, 0 to 1", _prior_level, _mean),
     "image_mean": Statistic("mean grey level, 0 to 1", _grey, _ratio),
     "image_sd": Statistic("standard deviation of grey levels, 0 to 1", _grey, _spread),
-    "saturated": Statistic("share of pixels at 255", _saturated, _mean),
+    "saturated": Statistic("share of pixels at the top of the range", _saturated, _mean),
     "contrast": Statistic(
         "membranes against interiors, (bright - dark) / (bright + dark)", _contrast, _ratio
     ),

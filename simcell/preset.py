@@ -207,8 +207,10 @@ class Preset:
 
 def _layout(scene: Scene) -> tuple[object, ...]:
     """List what all samples of a dataset must share: their shape, and which arrays there are."""
-    classes = scene.prior.kind == "boundary_interior"
-    return scene.frame.shape, classes, scene.imaging.kind == "none"
+    classes = scene.prior.kind == "boundary_interior" or scene.cells.kind == "simcep"
+    camera = scene.imaging.camera if scene.imaging.kind == "fluorescence" else None
+    bits = 8 if camera is None else camera.bits
+    return scene.frame.shape, classes, scene.imaging.kind == "none", bits
 
 
 def load_preset(name: str | os.PathLike[str]) -> Preset:

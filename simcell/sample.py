@@ -28,6 +28,8 @@ OBJECT_COLUMNS_2D = np.dtype(
         ("orientation_rad", np.float64),
         ("neighbours", np.int32),
         ("touches_border", np.bool_),
+        ("parent", np.int32),
+        ("depth_um", np.float64),
     ]
 )
 """Columns of a 2-D sample's objects table, one row per label.
@@ -38,6 +40,8 @@ amodal area inside the field that other objects hide. ``major``, ``minor``: full
 axes of the ellipse with the same second moments. ``orientation``: angle of the
 major axis from x towards y, in (-π/2, π/2]. ``neighbours``: number of labels
 that share an edge. ``touches_border``: has a pixel on the rim of the field.
+``parent``: where the label is a part of a cell, 1 + the cell's row in the
+pattern, else 0. ``depth``: distance from the plane z = 0, signed.
 """
 
 
@@ -69,7 +73,8 @@ class Sample:
     prior : array, optional
         The tissue as perfect imaging would show it, uint8.
     classes : uint8 array, optional
-        Semantic classes, where the prior has any.
+        Semantic classes, where the prior or the cells' parts have any; those of parts
+        are 0 background, 1 cytoplasm, 2 nucleus, 3 spot.
     image : array, optional
         The simulated image, uint8 or uint16.
     versions : dict

@@ -89,11 +89,14 @@ def _stages(scene: Scene, grid: Grid, streams: Streams) -> Iterator[dict[str, An
     spacing = grid.spacing_um[0]
     distance = np.ascontiguousarray(grown.distance_um)
     picture, classes = prior.render(scene.prior, labels, distance, spacing)
+    if classes is None and grown.parts is not None:
+        classes = grown.parts.classes()
     yield {"prior": picture, "classes": classes}
 
     # Confluent tissue fills its region, holes left by missing cells included.
-    inside = labels > 0 if scene.cells.kind == "outlines" else wide[inner, inner]
-    view = imaging.View(labels, distance, _centres(objects), inside, grid)
+    confluent = scene.cells.kind in {"voronoi", "power"}
+    inside = wide[inner, inner] if confluent else labels > 0
+    view = imaging.View(labels, distance, _centres(objects), inside, grid, grown.parts)
     yield {"image": imaging.render(scene.imaging, view, streams)}
 
 

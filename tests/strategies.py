@@ -9,9 +9,24 @@ from pydantic import ValidationError
 from strategies_points import point_specs
 
 from simcell.scene import Frame, Scene
-from simcell.scene.cells import CellSpec, Outlines, Power, Voronoi
+from simcell.scene.cells import (
+    CellSpec,
+    Outlines,
+    Power,
+    Simcep,
+    SimcepShape,
+    SimcepSpots,
+    SimcepType,
+    Voronoi,
+)
 from simcell.scene.imaging import (
     NOISE_LEVELS,
+    FluoCamera,
+    FluoField,
+    FluoFocus,
+    FluoPart,
+    Fluorescence,
+    FluoTexture,
     ImagingSpec,
     NoImage,
     Rcm,
@@ -99,6 +114,48 @@ def cells() -> st.SearchStrategy[CellSpec]:
             harmonics=st.integers(2, 12),
             min_visible=number(0, 1),
         ),
+        simcep(),
+    )
+
+
+def _simcep_shapes(largest: float) -> st.SearchStrategy[SimcepShape]:
+    return st.builds(
+        SimcepShape,
+        radius_um=number(0.2, largest),
+        radius_cv=number(0, 0.8),
+        radius_law=st.sampled_from(["normal", "lognormal", "uniform"]),
+        alpha=number(0, 0.6),
+        beta=number(0, 0.6),
+        harmonics=st.none() | st.integers(1, 4),
+    )
+
+
+def simcep() -> st.SearchStrategy[Simcep]:
+    parts: dict[str, st.SearchStrategy[Any]] = {
+        "share": number(0.05, 1),
+        "nucleus_offset": number(0, 1),
+        "spots": st.builds(
+            SimcepSpots,
+            count=st.just(0.0) | number(0, 20),
+            radius_um=number(0.1, 3),
+            where=st.sampled_from(["cytoplasm", "nucleus"]),
+        ),
+    }
+    cell = st.builds(
+        SimcepType,
+        cytoplasm=_simcep_shapes(15),
+        nucleus=st.none() | _simcep_shapes(8),
+        **parts,
+    )
+    alone = st.builds(SimcepType, cytoplasm=st.none(), nucleus=_simcep_shapes(10), **parts)
+    return st.builds(
+        Simcep,
+        types=st.lists(cell | alone, min_size=1, max_size=3).map(tuple),
+        label=st.sampled_from(["cell", "nucleus"]),
+        overlap_limit=number(0, 1),
+        tries=st.integers(1, 5),
+        depth_um=number(0, 10),
+        min_visible=number(0, 1),
     )
 
 
@@ -121,9 +178,51 @@ def _spots(kind: type[RcmSpots]) -> st.SearchStrategy[RcmSpots]:
     )
 
 
+def _fluo_parts() -> st.SearchStrategy[FluoPart]:
+    return st.builds(
+        FluoPart,
+        brightness=number(0, 20),
+        cell_cv=number(0, 1.5),
+        texture=st.builds(
+            FluoTexture,
+            persistence=number(0, 1),
+            first=st.integers(1, 10),
+            octaves=st.integers(1, 10),
+            bias=number(0, 1),
+        ),
+    )
+
+
+def fluorescence() -> st.SearchStrategy[Fluorescence]:
+    camera: dict[str, st.SearchStrategy[Any]] = {
+        "photons": number(1, 1e7),
+        "read_noise": st.just(0.0) | number(0, 100),
+        "gain": number(1e-4, 10),
+        "offset": number(-100, 1000),
+    }
+    return st.builds(
+        Fluorescence,
+        cytoplasm=_fluo_parts(),
+        nucleus=_fluo_parts(),
+        spots=_fluo_parts(),
+        field=st.builds(
+            FluoField,
+            glow=number(0, 5),
+            falloff=number(0, 1),
+            misalignment=number(0, 1),
+            autofluorescence=number(0, 5),
+        ),
+        focus=st.builds(FluoFocus, plane_um=number(-20, 20), blur=number(0, 10)),
+        psf_um=number(0, 20),
+        camera=st.builds(FluoCamera, jpeg=st.integers(0, 100), **camera)
+        | st.builds(FluoCamera, bits=st.just(16), **camera),
+    )
+
+
 def imaging() -> st.SearchStrategy[ImagingSpec]:
     return st.one_of(
         st.builds(NoImage),
+        fluorescence(),
         st.builds(
             Rcm,
             membrane=st.builds(

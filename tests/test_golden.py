@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import simcell
+from simcell.preset import preset_files
 
 GOLDENS = Path(__file__).parent / "data" / "goldens.json"
-NAMES = ("discs", "honeycomb", "islands", "rcm-sg", "rcm-sg-clean", "rcm-ss")
+NAMES = tuple(sorted(file.stem for file in preset_files()))
 
 
 def _summary(name):

@@ -70,7 +70,11 @@ def test_check_finds_what_is_off():
     assert {"cells_per_mm2", "contrast"} <= {f.name for f in bad if f.off}
 
 
-@pytest.mark.parametrize("name", ["rcm-ss", "rcm-sg-clean", "discs", "honeycomb", "islands"])
+SHIPPED = ["rcm-ss", "rcm-sg-clean", "discs", "honeycomb", "islands"]
+SHIPPED += ["simcep", "simcep-nuclei", "simcep-bacteria", "dermogan2"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_presets_meet_their_expectations(name):
     findings = check(simcell.load_preset(name), 16, seed=11)
     assert not [(f.name, f.value) for f in findings if f.off]

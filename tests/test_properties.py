@@ -88,7 +88,7 @@ def check_labels(sample: Sample) -> None:
     assert np.array_equal(numbers, table["label"])
     pieces = connected(labels, background=0, connectivity=1)
     assert pieces.max() == len(numbers), "every label is one connected piece"
-    if sample.scene.cells.kind != "outlines":
+    if sample.scene.cells.kind not in {"outlines", "simcep"}:
         assert not np.any(labels[~sample.region]), "tissue stays inside the region"
 
 
@@ -153,19 +153,48 @@ def check_pictures(sample: Sample) -> None:
         assert set(np.unique(sample.prior)) <= {0, 255}
     if scene.prior.kind == "filled":
         assert not np.any(sample.prior[sample.labels == 0])
-    has_classes = scene.prior.kind == "boundary_interior"
-    assert (sample.classes is not None) == has_classes
+    of_prior, of_parts = scene.prior.kind == "boundary_interior", scene.cells.kind == "simcep"
+    assert (sample.classes is not None) == (of_prior or of_parts)
     if sample.classes is not None:
         assert sample.classes.dtype == np.uint8
+    if of_prior:
+        assert sample.classes is not None
         assert np.array_equal(sample.classes > 0, sample.labels > 0)
         assert np.array_equal(sample.prior, np.array([0, 128, 255])[sample.classes])
+    elif of_parts:
+        check_parts(sample)
     assert (sample.image is None) == (scene.imaging.kind == "none")
     if sample.image is not None:
         assert sample.image.shape == shape
-        assert sample.image.dtype == np.uint8
+        deep = scene.imaging.kind == "fluorescence" and scene.imaging.camera.bits == 16
+        assert sample.image.dtype == (np.uint16 if deep else np.uint8)
     for name in ("region", "labels", "objects", "prior", "classes", "image"):
         array = getattr(sample, name)
         assert array is None or not array.flags.writeable
+
+
+def check_parts(sample: Sample) -> None:
+    """Classes 1 cytoplasm, 2 nucleus, 3 spot lie where the labels say."""
+    labels, classes, table = sample.labels, sample.classes, sample.objects
+    assert labels is not None
+    assert classes is not None
+    assert table is not None
+    assert sample.pattern is not None
+    cells = sample.scene.cells
+    assert cells.kind == "simcep"
+    assert set(np.unique(classes)) <= {0, 1, 2, 3}
+    if cells.label == "cell":
+        assert np.array_equal(classes > 0, labels > 0)
+        assert not table["parent"].any()
+    else:
+        assert set(np.unique(classes[labels > 0])) <= {2, 3}
+        own = table["parent"] > 0
+        assert np.all(table["parent"] <= len(sample.pattern))
+        seeds = sample.pattern.points[table["parent"][own] - 1]
+        assert np.array_equal(table["seed_y_um"][own], seeds[:, 0])
+    assert np.all((table["type"] >= 1) & (table["type"] <= len(cells.types)))
+    if cells.depth_um == 0:
+        assert not table["depth_um"].any()
 
 
 @settings(quick, max_examples=40)

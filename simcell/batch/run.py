@@ -12,7 +12,15 @@ from pathlib import Path
 from simcell.batch.cluster import check_scheduler, run_on_cluster
 from simcell.batch.pool import run_here, run_in_processes
 from simcell.batch.progress import reported
-from simcell.batch.task import SampleError, Task, check_versions, make, one_thread, open_dataset
+from simcell.batch.task import (
+    SampleError,
+    Task,
+    check_versions,
+    interruptible,
+    make,
+    one_thread,
+    open_dataset,
+)
 from simcell.errors import SimcellError
 from simcell.io.export import export, read_card
 from simcell.io.files import explained, size_on_disk, sole_writer
@@ -125,7 +133,8 @@ def generate(
     if resume and out != store and format_of(out) == format:
         made, objects = 0, _check_export(out, preset, seed, n)
     else:
-        made = _fill(store, preset, seed, n, workers, cluster, progress)
+        with interruptible():
+            made = _fill(store, preset, seed, n, workers, cluster, progress)
         dataset = open_dataset(store)
         objects = int(dataset.counts.sum())
         if format != "zarr":

@@ -107,6 +107,17 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C be Ctrl-C: inside a compiled kernel it surfaces as a SystemError."""
+    try:
+        yield
+    except SystemError as error:
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+
+
 @dataclass(frozen=True)
 class _Replay:
     """Makes the scene of an index; can be sent to another process."""

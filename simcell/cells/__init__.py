@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from simcell.arrays import BoolArray, Grid, Pattern
-from simcell.cells import outlines, tissue
+from simcell.cells import outlines, simcep, tissue
 from simcell.cells.table import Cells
 from simcell.rng import Streams
-from simcell.scene.cells import CellSpec, Outlines, Power, Voronoi
+from simcell.scene.cells import CellSpec, Outlines, Power, Simcep, Voronoi
 
 __all__ = ["Cells", "grow"]
 
@@ -67,5 +67,7 @@ def grow(
             return tissue.grow(spec, pattern, region, grid, margin_px, streams, periodic)
         case Outlines():
             return outlines.grow(spec, pattern, grid, margin_px, streams, periodic)
+        case Simcep():
+            return simcep.grow(spec, pattern, region, grid, margin_px, streams, periodic)
         case _:
             assert_never(spec)

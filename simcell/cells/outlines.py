@@ -45,7 +45,7 @@ def grow(
     inner = slice(margin_px, -margin_px or None)
     seen = np.bincount(image[inner, inner].ravel(), minlength=len(pattern) + 1)[1:]
     overlap = 1.0 - seen / np.maximum(in_field, 1)
-    image = _tidy(image, total, spec.min_visible)
+    image = tidy(image, total, spec.min_visible)
     amodal = total.astype(np.float64)
     return tabulate(image, pattern, amodal, np.clip(overlap, 0, 1), grid, margin_px)
 
@@ -81,7 +81,7 @@ def _waves(spec: Outlines, count: int, streams: Streams) -> FloatArray:
     return np.asarray(size * streams("cells.waves").standard_normal((count, len(orders))))
 
 
-def _tidy(image: IntArray, total: IntArray, min_visible: float) -> IntArray:
+def tidy(image: IntArray, total: IntArray, min_visible: float) -> IntArray:
     """Keep each object's largest visible piece; the rest goes to what covers it."""
     pieces = split(image)
     main = pieces.main

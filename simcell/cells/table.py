@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simcell.arrays import FloatArray, Grid, Image, IntArray, Pattern
+from simcell.arrays import FloatArray, Grid, Image, IntArray, Parts, Pattern
 from simcell.cells.pieces import Pieces, adjacent_pairs, measure, split
 from simcell.fields import border_distance
 from simcell.sample import OBJECT_COLUMNS_2D
@@ -30,6 +30,8 @@ class Cells:
         the field.
     pattern : Pattern
         The seeds as they were used, moved by Lloyd steps where there were any.
+    parts : Parts, optional
+        Cytoplasm, nuclei and spots, for the kinds that draw them.
     """
 
     labels: IntArray
@@ -37,6 +39,7 @@ class Cells:
     adjacency: IntArray
     distance_um: Image
     pattern: Pattern
+    parts: Parts | None = None
 
 
 def tabulate(
@@ -86,6 +89,9 @@ def tabulate(
         amodal_px[seed] * grid.spacing_um[0] ** 2, rows["area_um2"]
     )
     rows["overlap"] = overlap[seed]
+    for name in ("parent", "depth_um"):
+        if name in pattern.marks:
+            rows[name] = pattern.marks[name][seed]
     rows["neighbours"] = np.bincount(pairs.ravel(), minlength=pieces.count + 1)[1:]
     return Cells(pieces.image, rows, pairs, distance, pattern)
 

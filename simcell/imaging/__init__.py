@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Any, assert_never
 
-import numpy as np
 from numpy.typing import NDArray
 
-from simcell.imaging import rcm
+from simcell.imaging import fluorescence, rcm
 from simcell.imaging.view import View
 from simcell.rng import Streams
-from simcell.scene.imaging import ImagingSpec, NoImage, Rcm
+from simcell.scene.imaging import Fluorescence, ImagingSpec, NoImage, Rcm
 
 __all__ = ["View", "render"]
 
 
-def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[np.uint8] | None:
+def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[Any] | None:
     """Image the labelled tissue.
 
     Parameters
@@ -27,7 +26,7 @@ def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[np.uint8]
 
     Returns
     -------
-    uint8 array or None
+    uint8 or uint16 array, or None
         The image (y, x); None for the kind ``none``.
 
     Examples
@@ -48,5 +47,7 @@ def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[np.uint8]
             return None
         case Rcm():
             return rcm.image(spec, view, streams)
+        case Fluorescence():
+            return fluorescence.image(spec, view, streams)
         case _:
             assert_never(spec)

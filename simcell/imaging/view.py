@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simcell.arrays import BoolArray, FloatArray, Grid, Image, IntArray
+from simcell.arrays import BoolArray, FloatArray, Grid, Image, IntArray, Parts
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class View:
     tissue : BoolArray
         True where there is tissue, be it a cell or a hole that one left.
     grid : Grid
+    parts : Parts, optional
+        Cytoplasm, nuclei and spots, where the cells have any.
     """
 
     labels: IntArray
@@ -30,6 +32,7 @@ class View:
     centres_um: FloatArray
     tissue: BoolArray
     grid: Grid
+    parts: Parts | None = None
 
     @property
     def spacing_um(self) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simcell.scene._spec import Spec
 
@@ -90,4 +90,84 @@ class Outlines(Spec):
     )
 
 
-CellSpec = Annotated[Voronoi | Power | Outlines, Field(discriminator="kind")]
+class SimcepShape(Spec):
+    """Size law and outline of one part: angles and positions of ten knots, perturbed.
+
+    Knots lie at x = r [α U + cos(θ + β U')], y likewise with the sine; U and U'
+    are uniform in (-1, 1).
+    """
+
+    radius_um: float = Field(10.0, gt=0.0, le=1000.0, description="mean nominal radius r in µm")
+    radius_cv: float = Field(0.0, ge=0.0, le=0.8, description="its relative spread")
+    radius_law: Literal["normal", "lognormal", "uniform"] = "normal"
+    alpha: float = Field(
+        0.1, ge=0.0, le=0.6, description="α: perturbation of the knots, share of r"
+    )
+    beta: float = Field(0.1, ge=0.0, le=0.6, description="β: perturbation of their angles, rad")
+    harmonics: int | None = Field(
+        None,
+        ge=1,
+        le=4,
+        description="smooth outline of so many harmonics through the knots; None = spline",
+    )
+
+
+class SimcepSpots(Spec):
+    """Small bright bodies inside a cell."""
+
+    count: float = Field(0.0, ge=0.0, le=1000.0, description="mean number a cell")
+    radius_um: float = Field(0.7, gt=0.0, le=100.0, description="radius in µm")
+    where: Literal["cytoplasm", "nucleus"] = "cytoplasm"
+
+
+class SimcepType(Spec):
+    """One type of cell: its parts, and its share among the cells."""
+
+    share: float = Field(1.0, gt=0.0, le=1.0, description="share of the cells, relative to others")
+    cytoplasm: SimcepShape | None = Field(
+        SimcepShape(radius_um=20.0, alpha=0.3, beta=0.05), description="None = nuclei alone"
+    )
+    nucleus: SimcepShape | None = Field(SimcepShape(), description="None = no nucleus")
+    nucleus_offset: float = Field(
+        0.2, ge=0.0, le=1.0, description="spread of the nucleus's centre, share of the cell's r"
+    )
+    spots: SimcepSpots = SimcepSpots()
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.cytoplasm is None and self.nucleus is None:
+            msg = "cytoplasm = None and nucleus = None: nothing is left; give one of the two"
+            raise ValueError(msg)
+        return self
+
+
+class Simcep(Spec):
+    """Cells of a fluorescence population as SIMCEP draws them, around the points.
+
+    Radius, axis ratio and orientation come from the point process where it marks
+    them. Objects are placed one after another; later ones lie on top.
+    """
+
+    kind: Literal["simcep"] = "simcep"
+    types: tuple[SimcepType, ...] = Field((SimcepType(),), min_length=1, max_length=20)
+    label: Literal["cell", "nucleus"] = Field(
+        "cell", description="what the labels number: whole cells, or their nuclei"
+    )
+    overlap_limit: float = Field(
+        0.2, ge=0.0, le=1.0, description="shared area over the smaller area that is refused beyond"
+    )
+    tries: int = Field(
+        20, ge=1, le=1000, description="places tried for an object, each farther from its point"
+    )
+    depth_um: float = Field(
+        0.0, ge=0.0, le=1000.0, description="spread (standard deviation) of the cells' depths in µm"
+    )
+    min_visible: float = Field(
+        0.05,
+        ge=0.0,
+        le=1.0,
+        description="an object with less than this share of itself visible is left out",
+    )
+
+
+CellSpec = Annotated[Voronoi | Power | Outlines | Simcep, Field(discriminator="kind")]

@@ -1,12 +1,13 @@
 """Specs of imaging: how the tissue looks through the microscope.
 
-Brightness is relative: 1 is the reflectance that fills the detector's range at
-gain 1. Lengths are in µm, noise in the units each field names.
+Brightness is relative: in ``rcm`` 1 is the reflectance that fills the detector's
+range at gain 1, in ``fluorescence`` what gives ``camera.photons``. Lengths are in
+µm, noise in the units each field names.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -175,4 +176,94 @@ class Rcm(Spec):
     )
 
 
-ImagingSpec = Annotated[NoImage | Rcm, Field(discriminator="kind")]
+class FluoTexture(Spec):
+    """Multi-scale texture of an object: octaves of random grids stretched over it."""
+
+    persistence: float = Field(
+        0.5, ge=0.0, le=1.0, description="amplitude of an octave over that of the one before"
+    )
+    first: int = Field(2, ge=1, le=10, description="first octave k: a grid of 2^k by 2^k values")
+    octaves: int = Field(5, ge=1, le=10, description="number of octaves")
+    bias: float = Field(
+        0.2, ge=0.0, le=1.0, description="brightness at the darkest point of an object, over peak"
+    )
+
+
+class FluoPart(Spec):
+    """How bright one part of the cells is."""
+
+    brightness: float = Field(
+        0.8, ge=0.0, le=20.0, description="brightness at the brightest point of an object, relative"
+    )
+    cell_cv: float = Field(0.1, ge=0.0, le=1.5, description="relative spread between cells")
+    texture: FluoTexture = FluoTexture()
+
+
+class FluoField(Spec):
+    """Unevenness over the whole field."""
+
+    glow: float = Field(
+        0.0, ge=0.0, le=5.0, description="energy: light added at the middle of the illumination"
+    )
+    falloff: float = Field(
+        0.0, ge=0.0, le=1.0, description="share of the illumination lost a half diagonal from it"
+    )
+    misalignment: float = Field(
+        0.1, ge=0.0, le=1.0, description="largest offset of its middle, share of the field's side"
+    )
+    autofluorescence: float = Field(
+        0.0, ge=0.0, le=5.0, description="peak of a cloudy background over the whole field"
+    )
+
+
+class FluoFocus(Spec):
+    """Depth of field: objects blur with their own distance from the focal plane."""
+
+    plane_um: float = Field(0.0, ge=-1e4, le=1e4, description="depth of the focal plane in µm")
+    blur: float = Field(
+        0.5, ge=0.0, le=10.0, description="blur (Gaussian sigma) in µm per µm out of focus"
+    )
+
+
+class FluoCamera(Spec):
+    """From photons to grey levels."""
+
+    photons: float = Field(1000.0, ge=1.0, le=1e7, description="photons at brightness 1, per pixel")
+    read_noise: float = Field(
+        3.0, ge=0.0, le=1e6, description="its standard deviation in photo-electrons"
+    )
+    gain: float = Field(0.25, gt=0.0, le=1e4, description="grey levels per photon")
+    offset: float = Field(2.0, ge=-1e4, le=1e4, description="grey levels without light")
+    bits: Literal[8, 16] = 8
+    jpeg: int = Field(0, ge=0, le=100, description="quality of JPEG compression; 0 = none")
+
+    @model_validator(mode="after")
+    def _jpeg_has_8_bits(self) -> Self:
+        if self.jpeg and self.bits == 16:
+            msg = f"jpeg = {self.jpeg}: JPEG holds 8 bits; set bits = 8, or jpeg = 0"
+            raise ValueError(msg)
+        return self
+
+
+class Fluorescence(Spec):
+    """Wide-field fluorescence microscope looking at stained cells.
+
+    Brightness is relative to what gives ``camera.photons``. Cells without parts
+    of their own (tissue, outlines) are imaged as cytoplasm.
+    """
+
+    kind: Literal["fluorescence"] = "fluorescence"
+    cytoplasm: FluoPart = FluoPart(
+        brightness=0.3, texture=FluoTexture(persistence=0.9, first=2, octaves=8)
+    )
+    nucleus: FluoPart = FluoPart()
+    spots: FluoPart = FluoPart(texture=FluoTexture(octaves=1, bias=1.0))
+    field: FluoField = FluoField()
+    focus: FluoFocus = FluoFocus()
+    psf_um: float = Field(
+        0.5, ge=0.0, le=200.0, description="resolution in focus (full width at half maximum) in µm"
+    )
+    camera: FluoCamera = FluoCamera()
+
+
+ImagingSpec = Annotated[NoImage | Rcm | Fluorescence, Field(discriminator="kind")]
