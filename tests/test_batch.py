@@ -24,6 +24,7 @@ import simcell
 from simcell.batch import cluster as cluster_module
 from simcell.batch.pool import run_in_processes
 from simcell.batch.progress import reported
+from simcell.batch.task import interruptible
 from simcell.errors import SimcellError
 from simcell.io import files
 from simcell.io.header import PARTS
@@ -536,3 +537,14 @@ def test_a_preset_that_fails_midway_names_the_sample_and_leaves_nothing(tmp_path
         with pytest.raises(SimcellError, match=r"sample \d+ cannot be made: .*furrow_um = "):
             simcell.generate(doomed, 40, tmp_path / "a", workers=workers, progress=False)
         assert not (tmp_path / "a").exists()
+
+
+def test_ctrl_c_inside_a_kernel_is_ctrl_c() -> None:
+    def kernel() -> None:
+        msg = "CPUDispatcher returned a result with an exception set"
+        raise SystemError(msg) from KeyboardInterrupt()
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        kernel()
+    with pytest.raises(SystemError, match="another"), interruptible():
+        raise SystemError("another")
