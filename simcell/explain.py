@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from simcell.errors import SimcellError
 from simcell.measure import STATISTICS
 from simcell.preset import Preset, load_preset, preset_files
-from simcell.scene import Scene
+from simcell.scene import Frame, Scene
 from simcell.vary import Choice, Distribution, Normal
 
 
@@ -73,6 +73,18 @@ def kinds() -> str:
                 if path != "kind":
                     lines += _paragraph(f"{value}  {text}", f"      {path:<23} ", 32)
             lines.append("")
+    lines += ["frame", "    The field of view."]
+    for path, value, text in _rows(Frame(), "", None):
+        lines += _paragraph(f"{value}  {text}", f"      {path:<23} ", 32)
+    lines += ["", "vary: PATH: {kind: ...}", "    What a number of the scene is drawn from."]
+    for law in _models(Distribution):
+        names = [name for name in law.model_fields if name != "kind"]
+        about = (law.__doc__ or "").strip().splitlines()[0]
+        words = f"{{{', '.join(names)}}}  {about}"
+        lines += _paragraph(words, f"      {law.model_fields['kind'].default:<23} ", 32)
+    lines += ["", "expect: STATISTIC: {low, high}", "    What samples should measure."]
+    for name, statistic in STATISTICS.items():
+        lines += _paragraph(statistic.about, f"      {name:<23} ", 32)
     return "\n".join(line.rstrip() for line in lines)
 
 
