@@ -95,6 +95,10 @@ def scratch_for(capacity: int) -> Scratch:
     return Scratch(found[0], apart2[0], found[1], apart2[1])
 
 
+# The three functions below stand for what numba's `overload` picks by the potential's type.
+_COMPILED_ONLY = "only compiled kernels can call this"
+
+
 def energy(
     potential: Potential,
     domain: Domain,
@@ -107,17 +111,17 @@ def energy(
     scratch: Scratch,
 ) -> float:
     """Return what the object in ``row`` adds; its ``near`` neighbours are in scratch."""
-    raise NotImplementedError
+    raise RuntimeError(_COMPILED_ONLY)
 
 
 def draw_mark(potential: Potential, state: State, marks: FloatArray, row: int) -> None:
     """Draw the marks of a new object into a row."""
-    raise NotImplementedError
+    raise RuntimeError(_COMPILED_ONLY)
 
 
 def redraw_mark(potential: Potential, state: State, marks: FloatArray, row: int) -> None:
     """Draw one mark of a row anew, or all with the type."""
-    raise NotImplementedError
+    raise RuntimeError(_COMPILED_ONLY)
 
 
 @part

@@ -90,7 +90,7 @@ def test_saturated_hard_core_reaches_jamming(window, distance, coverage, runs):
 def test_saturation_leaves_no_room(window, spread):
     spec = HardCore(density=1e9, distance_um=5.0, spread=spread)
     pattern = sample(spec, window, stream(3, 1, "jam"))
-    radii = pattern.marks["radius_um"]
+    radii = pattern.marks.get("radius_um", np.full(len(pattern), 2.5))
     size = np.asarray(window.size_um) if window.periodic else None
     i, j = cKDTree(pattern.points, boxsize=size).query_pairs(8.0, output_type="ndarray").T
     gap = pattern.points[i] - pattern.points[j]
