@@ -54,6 +54,7 @@ def _metadata(spec: ArraySpec, n: int, shard: int) -> bytes:
         dtype=spec.dtype,
         compressors=codecs(),
         fill_value=0,
+        dimension_names=("sample", *"zyx"[-len(spec.shape) :]),
     )
     return files["zarr.json"].to_bytes()
 

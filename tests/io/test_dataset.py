@@ -89,6 +89,12 @@ def test_plain_zarr_reads_it(dataset: Dataset, handmade: Callable[..., Sample]) 
     )
 
 
+def test_axes_are_named(dataset: Dataset) -> None:
+    group = zarr.open_group(dataset.path, mode="r")
+    for name in ("image", "prior", "labels"):
+        assert group[name].metadata.dimension_names == ("sample", "y", "x")
+
+
 def test_unknown_names_are_named(dataset: Dataset) -> None:
     with pytest.raises(SimcellError, match=r"no array 'classes'.*image, prior, labels"):
         dataset.read("classes", 0)
