@@ -396,7 +396,7 @@ def content(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-def refused(folder: Path, args: list[str], needles: list[str]) -> None:
+def assert_refused(folder: Path, args: list[str], needles: list[str]) -> None:
     """Run a command that must fail with one line and change nothing."""
     before = content(folder)
     result = run(*args)
@@ -413,23 +413,25 @@ def refused(folder: Path, args: list[str], needles: list[str]) -> None:
 @pytest.mark.parametrize(("text", "needles"), PRESETS.values(), ids=PRESETS.keys())
 def test_bad_presets(folder: Path, text: str, needles: list[str]) -> None:
     (folder / "bad.yaml").write_text(text, "utf-8")
-    refused(folder, ["generate", "--preset", "bad.yaml", "-n", "1"], needles)
+    assert_refused(folder, ["generate", "--preset", "bad.yaml", "-n", "1"], needles)
 
 
 @pytest.mark.parametrize(("sets", "needles"), ASSIGNMENTS.values(), ids=ASSIGNMENTS.keys())
 def test_bad_assignments(folder: Path, sets: list[str], needles: list[str]) -> None:
     args = [arg for text in sets for arg in ("--set", text)]
-    refused(folder, ["generate", "--preset", "tiny.yaml", "-n", "1", *args], needles)
+    assert_refused(folder, ["generate", "--preset", "tiny.yaml", "-n", "1", *args], needles)
 
 
 @pytest.mark.parametrize(("args", "needles"), COMMANDS.values(), ids=COMMANDS.keys())
 def test_bad_commands(folder: Path, args: list[str], needles: list[str]) -> None:
-    refused(folder, args, needles)
+    assert_refused(folder, args, needles)
 
 
 def test_presets_folder_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENVIRONMENT, str(folder / "nowhere"))
-    refused(folder, ["presets"], ["$SIMCELL_PRESETS", "nowhere", "correct or unset the variable"])
+    assert_refused(
+        folder, ["presets"], ["$SIMCELL_PRESETS", "nowhere", "correct or unset the variable"]
+    )
 
 
 def generated(*more: str) -> Result:
@@ -439,29 +441,31 @@ def generated(*more: str) -> Result:
 def test_an_output_is_never_replaced_or_mixed_silently(folder: Path) -> None:
     assert generated().exit_code == 0
     again = [*GOOD, "-n", "2", "--out", "a.zarr"]
-    refused(folder, again, ["a.zarr: exists", "--resume", "--overwrite"])
-    refused(folder, [*again, "--resume", "--seed", "4"], ["seed = 0, not 4"])
-    refused(folder, [*again[:-3], "3", "--out", "a.zarr", "--resume"], ["n = 2, not 3"])
-    refused(
+    assert_refused(folder, again, ["a.zarr: exists", "--resume", "--overwrite"])
+    assert_refused(folder, [*again, "--resume", "--seed", "4"], ["seed = 0, not 4"])
+    assert_refused(folder, [*again[:-3], "3", "--out", "a.zarr", "--resume"], ["n = 2, not 3"])
+    assert_refused(
         folder,
         [*again, "--resume", "--set", "points.density=3000"],
         ["another preset", "density: 4000.0", "density: 3000.0"],
     )
-    refused(folder, [*again, "--resume", "--format", "coco"], ["format = 'zarr', not 'coco'"])
+    assert_refused(
+        folder, [*again, "--resume", "--format", "coco"], ["format = 'zarr', not 'coco'"]
+    )
     (folder / "a.zarr" / "notes.txt").write_text("mine", "utf-8")
-    refused(folder, [*again, "--overwrite"], ["notes.txt", "did not write"])
+    assert_refused(folder, [*again, "--overwrite"], ["notes.txt", "did not write"])
 
 
 def test_a_picture_in_the_way_of_the_preview(folder: Path) -> None:
     (folder / "a-preview.png").write_bytes(b"mine")
-    refused(folder, [*GOOD, "--out", "a.zarr"], ["a-preview.png: exists", "--no-preview"])
+    assert_refused(folder, [*GOOD, "--out", "a.zarr"], ["a-preview.png: exists", "--no-preview"])
 
 
 @pytest.mark.parametrize("name", ["zarr.json", "labels/zarr.json"])
 def test_a_damaged_dataset_is_not_shown(folder: Path, name: str) -> None:
     assert generated().exit_code == 0
     (folder / "a.zarr" / name).write_bytes(b"{")
-    refused(folder, ["show", "a.zarr"], ["a.zarr"])
+    assert_refused(folder, ["show", "a.zarr"], ["a.zarr"])
 
 
 def test_a_dataset_without_its_pixels_is_not_shown(folder: Path) -> None:
@@ -469,7 +473,7 @@ def test_a_dataset_without_its_pixels_is_not_shown(folder: Path) -> None:
     for chunk in (folder / "a.zarr" / "labels" / "c").rglob("*"):
         if chunk.is_file():
             chunk.unlink()
-    refused(folder, ["show", "a.zarr"], ["a.zarr", "labels"])
+    assert_refused(folder, ["show", "a.zarr"], ["a.zarr", "labels"])
 
 
 def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -481,15 +485,17 @@ def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 2
     assert "the disk is full" in result.stderr
     assert len(result.stderr.splitlines()) == 1
-    refused(folder, ["show", "--preset", "tiny.yaml", "-n", "1"], ["sheet.png", "disk is full"])
+    assert_refused(
+        folder, ["show", "--preset", "tiny.yaml", "-n", "1"], ["sheet.png", "disk is full"]
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may write")
 def test_a_folder_that_may_not_be_written(folder: Path) -> None:
     locked = folder / "locked"
     locked.mkdir(mode=0o500)
-    refused(folder, [*GOOD, "--out", "locked/a.zarr"], ["locked", "permission denied"])
-    refused(
+    assert_refused(folder, [*GOOD, "--out", "locked/a.zarr"], ["locked", "permission denied"])
+    assert_refused(
         folder, ["show", "--preset", "tiny.yaml", "-o", "locked/a.png"], ["locked", "permission"]
     )
 
