@@ -1,4 +1,4 @@
-"""Array types, the pixel grid, the observation window and the point pattern.
+"""Array types, the pixel grid, blocks of it, the observation window and the point pattern.
 
 Decision: axes are always ordered (z, y, x), or (y, x) in 2-D, for arrays and
 for positions alike. Positions are in µm, shape (n, ndim). Pixel ``i`` of an axis
@@ -65,6 +65,49 @@ class Grid:
     def padded(self, margin_px: int) -> Grid:
         """Return the grid grown by ``margin_px`` pixels on every side."""
         return Grid(tuple(n + 2 * margin_px for n in self.shape), self.spacing_um)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A box of pixels of a field, or beyond its edges.
+
+    Parameters
+    ----------
+    start : tuple of int
+        First pixel along (z,) y, x, counted from the field's corner; may be negative.
+    shape : tuple of int
+        Pixels along each axis.
+
+    Examples
+    --------
+    >>> Block((0, 8), (4, 4)).grown((2, 1))
+    Block(start=(-2, 7), shape=(8, 6))
+    """
+
+    start: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    def grown(self, halo: tuple[int, ...]) -> Block:
+        """Return the block with ``halo`` more pixels on both sides of each axis."""
+        start = tuple(s - h for s, h in zip(self.start, halo, strict=True))
+        return Block(start, tuple(n + 2 * h for n, h in zip(self.shape, halo, strict=True)))
+
+
+def band(shape: tuple[int, ...], rows: range) -> Block:
+    """Return the block of a field that holds these rows along y, and all of z and x.
+
+    Examples
+    --------
+    >>> band((16, 100, 200), range(64, 100))
+    Block(start=(0, 64, 0), shape=(16, 36, 200))
+    """
+    start = tuple(rows.start if axis == len(shape) - 2 else 0 for axis in range(len(shape)))
+    return Block(start, (*shape[:-2], len(rows), shape[-1]))
+
+
+def without(halo: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the index that takes a halo of pixels off every side of an array."""
+    return tuple(slice(h, -h or None) for h in halo)
 
 
 @dataclass(frozen=True)
@@ -148,6 +191,25 @@ class Pattern:
         """Return the pattern with only the chosen points."""
         marks = {name: values[chosen] for name, values in self.marks.items()}
         return Pattern(self.points[chosen], marks, dict(self.notes))
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A block of a laid-out field; kinds of cells add what their imaging looks at.
+
+    Parameters
+    ----------
+    block : Block
+        What was painted.
+    labels : IntArray
+        Label image of the block; right inside the field, 0 beyond its edges.
+    classes : uint8 array
+        Semantic class of every pixel.
+    """
+
+    block: Block
+    labels: IntArray
+    classes: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from simcell.errors import SimcellError
 from simcell.measure import STATISTICS
 from simcell.paths import Tree, build, find, hint, of_kind, put, under
 from simcell.rng import stream
-from simcell.scene import Scene, Spec
+from simcell.scene import IN_BANDS, Scene, Spec
 from simcell.vary import Distribution, Value
 
 ENVIRONMENT = "SIMCELL_PRESETS"
@@ -207,10 +207,12 @@ class Preset:
 
 def _layout(scene: Scene) -> tuple[object, ...]:
     """List what all samples of a dataset must share: their shape, and which arrays there are."""
-    classes = scene.prior.kind == "boundary_interior" or scene.cells.kind == "simcep"
-    camera = scene.imaging.camera if scene.imaging.kind == "fluorescence" else None
+    parts = {"simcep", *IN_BANDS}  # cells that come with classes of their own
+    classes = scene.prior.kind == "boundary_interior" or scene.cells.kind in parts
+    channels = scene.prior.classes if scene.prior.kind == "channels" else 0
+    camera = getattr(scene.imaging, "camera", None)
     bits = 8 if camera is None else camera.bits
-    return scene.frame.shape, classes, scene.imaging.kind == "none", bits
+    return scene.frame.shape, classes, channels, scene.imaging.kind == "none", bits
 
 
 def load_preset(name: str | os.PathLike[str]) -> Preset:

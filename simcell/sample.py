@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simcell.arrays import BoolArray, Grid, IntArray, Pattern
+from simcell.arrays import Block, BoolArray, Grid, IntArray, Painted, Pattern
 from simcell.scene import Scene
 
 OBJECT_COLUMNS_2D = np.dtype(
@@ -45,6 +45,57 @@ pattern, else 0. ``depth``: distance from the plane z = 0, signed.
 """
 
 
+OBJECT_COLUMNS_3D = np.dtype(
+    [
+        ("label", np.int32),
+        ("type", np.int32),
+        *((f"seed_{axis}_um", np.float64) for axis in "zyx"),
+        *((f"centroid_{axis}_um", np.float64) for axis in "zyx"),
+        ("volume_um3", np.float64),
+        ("amodal_volume_um3", np.float64),
+        ("overlap", np.float64),
+        *((f"{which}_um", np.float64) for which in ("major", "middle", "minor")),
+        *((f"axis_{axis}", np.float64) for axis in "zyx"),
+        ("neighbours", np.int32),
+        ("touches_border", np.bool_),
+        ("parent", np.int32),
+        ("partner", np.int32),
+    ]
+)
+"""Columns of a 3-D sample's objects table, as in 2-D with volumes for areas.
+
+``major``, ``middle``, ``minor``: full axes of the ellipsoid with the same second
+moments; ``axis``: unit vector along the major one, its last non-zero entry above
+zero. ``parent``: 1 + the row of the pattern that the object belongs to.
+``partner``: label of the object that it is paired with, 0 where the field holds
+none of it.
+"""
+
+
+class Layout(Protocol):
+    """A field laid out, whose pixels can be painted block by block.
+
+    Attributes
+    ----------
+    objects : structured array
+        The whole field's table; see ``OBJECT_COLUMNS_2D`` and ``OBJECT_COLUMNS_3D``.
+    adjacency : IntArray
+        Pairs (m, 2) of labels that share a face, lower first.
+    pattern : Pattern
+    """
+
+    @property
+    def objects(self) -> NDArray[np.void]: ...  # noqa: D102
+    @property
+    def adjacency(self) -> IntArray: ...  # noqa: D102
+    @property
+    def pattern(self) -> Pattern: ...  # noqa: D102
+
+    def paint(self, block: Block) -> Painted:
+        """Paint a block, which may reach beyond the field, pixel by pixel as any other would."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sample:
     """Frozen record of one simulated sample.
@@ -67,13 +118,14 @@ class Sample:
     labels : IntArray, optional
         Instances, 0 = background, 1..n each one connected piece.
     objects : structured array, optional
-        Row ``i`` describes label ``i + 1``; see ``OBJECT_COLUMNS_2D``.
+        Row ``i`` describes label ``i + 1``; see ``OBJECT_COLUMNS_2D`` and ``_3D``.
     adjacency : IntArray, optional
         Pairs (m, 2) of labels that share an edge, lower first.
     prior : array, optional
-        The tissue as perfect imaging would show it, uint8.
+        The tissue as perfect imaging would show it, uint8; a prior with channels
+        has one axis more, in front.
     classes : uint8 array, optional
-        Semantic classes, where the prior or the cells' parts have any; those of parts
+        Semantic classes, where the prior or the cells have any; those of parts
         are 0 background, 1 cytoplasm, 2 nucleus, 3 spot.
     image : array, optional
         The simulated image, uint8 or uint16.
@@ -101,7 +153,7 @@ class Sample:
             array = getattr(self, name)
             if array is None:
                 continue
-            if array.shape[: self.grid.ndim] != self.grid.shape:
+            if array.shape[-self.grid.ndim :] != self.grid.shape:
                 msg = f"{name} has shape {array.shape}, the field {self.grid.shape}"
                 raise AssertionError(msg)
             array.flags.writeable = False

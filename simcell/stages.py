@@ -8,6 +8,7 @@ function.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import cv2
@@ -16,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcell import cells, imaging, points, prior, region
-from simcell.arrays import BoolArray, FloatArray, Grid, Pattern, Window
+from simcell.arrays import BoolArray, FloatArray, Grid, Pattern, Window, band, without
 from simcell.errors import SimcellError
 from simcell.rng import Streams
-from simcell.sample import Sample
-from simcell.scene import Scene
+from simcell.sample import Layout, Sample
+from simcell.scene import IN_BANDS, MAX_PIXELS, Scene
+from simcell.scene.cells import BandedSpec
+from simcell.scene.prior import Channels, Classes
 
 Stage = Literal["region", "points", "cells", "prior", "image"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -55,10 +58,12 @@ def simulate(scene: Scene, *, seed: int, index: int, upto: Stage | None = None) 
     if upto is not None and upto not in STAGES:
         msg = f"upto = {upto!r}: no such stage; use one of {', '.join(STAGES)}"
         raise SimcellError(msg)
-    spacing = scene.frame.spacing_um
-    grid = Grid(scene.frame.shape, (spacing, spacing))
+    grid, streams = scene.frame.grid, Streams(seed, index)
+    stages = _stages(scene, grid, streams)
+    if scene.cells.kind in IN_BANDS:
+        stages = _in_one_band(scene, grid, seed, index)
     made: dict[str, Any] = {}
-    for stage, new in zip(STAGES, _stages(scene, grid, Streams(seed, index)), strict=True):
+    for stage, new in zip(STAGES, stages, strict=True):
         made |= new
         if stage == upto:
             break
@@ -98,6 +103,106 @@ def _stages(scene: Scene, grid: Grid, streams: Streams) -> Iterator[dict[str, An
     inside = wide[inner, inner] if confluent else labels > 0
     view = imaging.View(labels, distance, _centres(objects), inside, grid, grown.parts)
     yield {"image": imaging.render(scene.imaging, view, streams)}
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A scene laid out, whose pixels can be painted in bands of rows.
+
+    Attributes
+    ----------
+    scene : Scene
+    seed, index : int
+    layout : Layout
+        The whole field's table of objects, their adjacency, and the pattern.
+    """
+
+    scene: Scene
+    seed: int
+    index: int
+    layout: Layout
+
+    @property
+    def grid(self) -> Grid:
+        """The pixels of the whole field."""
+        return self.scene.frame.grid
+
+    def paint(self, rows: range) -> dict[str, NDArray[Any]]:
+        """Return image, prior, labels and classes of these rows along y.
+
+        Every pixel is the same whatever the rows it is painted with.
+        """
+        grid, spec = self.grid, self.scene.imaging
+        halo = imaging.halo(spec, grid)
+        painted = self.layout.paint(band(grid.shape, rows).grown(halo))
+        inner = without(halo)
+        labels = np.ascontiguousarray(painted.labels[inner])
+        classes = np.ascontiguousarray(painted.classes[inner])
+        made: dict[str, NDArray[Any]] = {"labels": labels, "classes": classes}
+        made["prior"] = _prior(self.scene, classes)
+        image = imaging.render_block(spec, painted, grid, Streams(self.seed, self.index))
+        return made if image is None else made | {"image": image}
+
+
+def lay_out(scene: Scene, *, seed: int, index: int) -> Canvas:
+    """Lay out a sample whose cells are painted in bands, however large it is.
+
+    Parameters
+    ----------
+    scene : Scene
+        With ``cells`` of one of the kinds in ``simcell.scene.IN_BANDS``.
+    seed, index : int
+        Address of the sample's random streams.
+    """
+    streams = Streams(seed, index)
+    spec = scene.cells
+    if not isinstance(spec, BandedSpec):
+        msg = f"cells.kind = {spec.kind!r}: painted whole; use one of {', '.join(IN_BANDS)}"
+        raise SimcellError(msg)
+    return Canvas(
+        scene, seed, index, cells.lay_out(spec, _scatter(scene, streams), scene.frame.grid, streams)
+    )
+
+
+def _in_one_band(scene: Scene, grid: Grid, seed: int, index: int) -> Iterator[dict[str, Any]]:
+    """Run the stages of a scene that could be painted in bands, whole."""
+    pixels = int(np.prod(grid.shape, dtype=np.int64))
+    if pixels > MAX_PIXELS:
+        msg = (
+            f"frame.shape = {list(grid.shape)}: {pixels} px do not fit in memory as one sample; "
+            "generate it into a dataset, which is painted band by band, or use a smaller field"
+        )
+        raise SimcellError(msg)
+    yield {"region": np.broadcast_to(np.True_, grid.shape)}
+    yield {"pattern": _scatter(scene, Streams(seed, index))}
+    canvas = lay_out(scene, seed=seed, index=index)
+    layout = canvas.layout
+    made = canvas.paint(range(grid.shape[-2]))
+    yield {
+        "pattern": layout.pattern,
+        "labels": made["labels"],
+        "objects": layout.objects,
+        "adjacency": layout.adjacency,
+    }
+    yield {"prior": made["prior"], "classes": made["classes"]}
+    yield {"image": made.get("image")}
+
+
+def _prior(scene: Scene, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    spec = scene.prior
+    assert isinstance(spec, Channels | Classes)
+    return prior.of_classes(spec, classes)
+
+
+def _scatter(scene: Scene, streams: Streams) -> Pattern:
+    """Draw the points of a field that is painted in bands, and of its margin.
+
+    A torus of field and margin stands in for tissue that goes on, as in `_seed`.
+    """
+    margin = scene.frame.margin_um
+    size = tuple(side + 2 * margin for side in scene.frame.grid.size_um)
+    drawn = points.sample(scene.points, Window(size, periodic=True), streams("points"))
+    return Pattern(drawn.points - margin, drawn.marks, drawn.notes)
 
 
 def versions() -> dict[str, str]:

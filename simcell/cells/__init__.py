@@ -11,12 +11,15 @@ from __future__ import annotations
 from typing import assert_never
 
 from simcell.arrays import BoolArray, Grid, Pattern
-from simcell.cells import outlines, simcep, tissue
+from simcell.cells import mosaic, outlines, simcep, tissue, volume
 from simcell.cells.table import Cells
 from simcell.rng import Streams
-from simcell.scene.cells import CellSpec, Outlines, Power, Simcep, Voronoi
+from simcell.sample import Layout
+from simcell.scene.cells import BandedSpec, CellSpec, Outlines, Power, Simcep, Voronoi
+from simcell.scene.mosaic import Mosaic
+from simcell.scene.volume import NucleusGolgi
 
-__all__ = ["Cells", "grow"]
+__all__ = ["Cells", "grow", "lay_out"]
 
 
 def grow(
@@ -69,5 +72,34 @@ def grow(
             return outlines.grow(spec, pattern, grid, margin_px, streams, periodic)
         case Simcep():
             return simcep.grow(spec, pattern, region, grid, margin_px, streams, periodic)
+        case NucleusGolgi() | Mosaic():
+            msg = f"cells of kind {spec.kind!r} are laid out, then painted"
+            raise AssertionError(msg)
+        case _:
+            assert_never(spec)
+
+
+def lay_out(spec: BandedSpec, pattern: Pattern, grid: Grid, streams: Streams) -> Layout:
+    """Lay out cells that are painted band by band.
+
+    Parameters
+    ----------
+    spec : NucleusGolgi or Mosaic
+    pattern : Pattern
+        Points with their marks, in µm from the corner of the field; some lie beyond it.
+    grid : Grid
+        The field.
+    streams : Streams
+
+    Returns
+    -------
+    Layout
+        Table of the whole field, and a way to paint any block of it.
+    """
+    match spec:
+        case NucleusGolgi():
+            return volume.lay_out(spec, pattern, grid, streams)
+        case Mosaic():
+            return mosaic.lay_out(spec, pattern, grid, streams)
         case _:
             assert_never(spec)

@@ -6,12 +6,15 @@ from typing import Any, assert_never
 
 from numpy.typing import NDArray
 
-from simcell.imaging import fluorescence, rcm
+from simcell.arrays import Grid, Painted
+from simcell.imaging import fluorescence, mosaic, rcm, volume
 from simcell.imaging.view import View
 from simcell.rng import Streams
 from simcell.scene.imaging import Fluorescence, ImagingSpec, NoImage, Rcm
+from simcell.scene.mosaic import RcmMosaic
+from simcell.scene.volume import FluorescenceVolume
 
-__all__ = ["View", "render"]
+__all__ = ["View", "halo", "render", "render_block"]
 
 
 def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[Any] | None:
@@ -49,5 +52,52 @@ def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[Any] | No
             return rcm.image(spec, view, streams)
         case Fluorescence():
             return fluorescence.image(spec, view, streams)
+        case FluorescenceVolume() | RcmMosaic():
+            msg = f"imaging of kind {spec.kind!r} looks at painted blocks"
+            raise AssertionError(msg)
         case _:
             assert_never(spec)
+
+
+def halo(spec: ImagingSpec, grid: Grid) -> tuple[int, ...]:
+    """Return how many pixels beyond a block its image depends on, along each axis."""
+    match spec:
+        case FluorescenceVolume():
+            return volume.halo(spec, grid)
+        case RcmMosaic():
+            return mosaic.halo(spec, grid)
+        case _:
+            return (0,) * grid.ndim
+
+
+def render_block(
+    spec: ImagingSpec, painted: Painted, grid: Grid, streams: Streams
+) -> NDArray[Any] | None:
+    """Image a block that was painted with its `halo`.
+
+    Every pixel is the same whatever the block it is part of.
+
+    Parameters
+    ----------
+    spec : ImagingSpec
+        Of a kind that looks at painted blocks, or ``none``.
+    painted : Painted
+    grid : Grid
+        The whole field.
+    streams : Streams
+
+    Returns
+    -------
+    uint8 or uint16 array, or None
+        Image of the block without the halo.
+    """
+    match spec:
+        case NoImage():
+            return None
+        case FluorescenceVolume():
+            return volume.image(spec, painted, grid, streams)
+        case RcmMosaic():
+            return mosaic.image(spec, painted, grid, streams)
+        case _:
+            msg = f"imaging of kind {spec.kind!r} looks at whole fields"
+            raise AssertionError(msg)

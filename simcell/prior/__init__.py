@@ -9,9 +9,17 @@ from numpy.typing import NDArray
 
 from simcell.arrays import Image, IntArray
 from simcell.fields import distance_to_zero
-from simcell.scene.prior import BoundaryInterior, Distance, Filled, Membrane, PriorSpec
+from simcell.scene.prior import (
+    BoundaryInterior,
+    Channels,
+    Classes,
+    Distance,
+    Filled,
+    Membrane,
+    PriorSpec,
+)
 
-__all__ = ["render"]
+__all__ = ["of_classes", "render"]
 
 _CLASS_GREYS = np.array([0, 128, 255], np.uint8)
 
@@ -62,8 +70,40 @@ def render(
             return _CLASS_GREYS[classes], classes
         case Distance():
             return _relative_depth(labels, distance_um), None
+        case Channels() | Classes():
+            msg = f"a prior of kind {spec.kind!r} is drawn by of_classes, from classes"
+            raise AssertionError(msg)
         case _:
             assert_never(spec)
+
+
+def of_classes(spec: Channels | Classes, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Draw the prior of a class map.
+
+    Parameters
+    ----------
+    spec : Channels or Classes
+    classes : uint8 array
+        Class of every pixel, (z,) y, x.
+
+    Returns
+    -------
+    uint8 array
+        Of the same shape; for ``channels`` with one axis more, in front.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> classes = np.array([[0, 1, 2]], np.uint8)
+    >>> of_classes(Channels(), classes).tolist(), of_classes(Classes(classes=2), classes).tolist()
+    ([[[0, 255, 0]], [[0, 0, 255]]], [[0, 128, 255]])
+    """
+    if isinstance(spec, Channels):
+        numbers = np.arange(1, spec.classes + 1, dtype=np.uint8)
+        of_each = classes[None] == numbers.reshape(-1, *(1,) * classes.ndim)
+        return np.asarray(of_each.view(np.uint8) * np.uint8(255))
+    steps = np.minimum(np.arange(256) / spec.classes, 1.0)
+    return np.asarray(np.rint(255 * steps).astype(np.uint8)[classes])
 
 
 def _lines(

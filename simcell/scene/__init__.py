@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from simcell.arrays import MM_IN_UM
+from simcell.arrays import MM_IN_UM, Grid
 from simcell.scene._spec import Spec
 from simcell.scene.cells import CellSpec, Voronoi
 from simcell.scene.imaging import ImagingSpec, Rcm
@@ -18,20 +18,37 @@ from simcell.scene.points import HardCore, PointSpec
 from simcell.scene.prior import Membrane, PriorSpec
 from simcell.scene.region import Bezier, RegionSpec
 
-__all__ = ["MAX_PIXELS", "Frame", "Scene", "Spec"]
+__all__ = ["IN_BANDS", "MAX_BANDED", "MAX_PIXELS", "Frame", "Scene", "Spec"]
 
-CLOSEST_PACKING = math.pi / math.sqrt(12)
-"""Share of the plane that equal discs cover at most (hexagonal packing)."""
+CLOSEST_PACKING = {2: math.pi / math.sqrt(12), 3: math.pi / math.sqrt(18)}
+"""Share of the plane, or of space, that equal discs or balls fill at most."""
 
 MAX_PIXELS = 64_000_000
 """Largest field with its margin; beyond it one sample no longer fits in memory."""
+
+MAX_BANDED = 4_000_000_000
+"""Largest field of the cells that are painted band by band."""
+
+IN_BANDS = {"nucleus_golgi": 3, "mosaic": 2}
+"""Cells that are painted band by band, and the sides of their frame."""
+
+_FITTING = {
+    "prior": {"nucleus_golgi": ("channels", "classes"), "mosaic": ("channels", "classes")},
+    "imaging": {"nucleus_golgi": ("none", "fluorescence_volume"), "mosaic": ("none", "rcm_mosaic")},
+}
+"""Kinds of prior and imaging that cells painted in bands need; no other cells take them."""
 
 
 class Frame(Spec):
     """The field of view."""
 
-    shape: tuple[int, ...] = Field((256, 256), description="pixels along y, x")
+    shape: tuple[int, ...] = Field(
+        (256, 256), description="pixels along y, x, or of volumes along z, y, x"
+    )
     spacing_um: float = Field(0.5, ge=1e-3, le=1e3, description="size of a pixel in µm")
+    z_spacing_um: float | None = Field(
+        None, ge=1e-3, le=1e3, description="size along z, of volumes; None = as spacing_um"
+    )
     margin_um: float = Field(
         30.0,
         ge=0.0,
@@ -45,23 +62,36 @@ class Frame(Spec):
     )
 
     @property
+    def ndim(self) -> int:
+        """Number of axes: 2 or 3."""
+        return len(self.shape)
+
+    @property
     def margin_px(self) -> int:
-        """Margin in whole pixels."""
+        """Margin in whole pixels, along y and x."""
         return round(self.margin_um / self.spacing_um)
 
+    @property
+    def grid(self) -> Grid:
+        """The pixels of the field."""
+        z = self.z_spacing_um or self.spacing_um
+        return Grid(self.shape, (z, self.spacing_um, self.spacing_um)[-self.ndim :])
+
     @model_validator(mode="after")
-    def _size(self) -> Self:
-        if len(self.shape) != 2:
-            msg = f"shape = {list(self.shape)}: needs two sides, [y, x]"
+    def _sides(self) -> Self:
+        if self.ndim not in (2, 3):
+            msg = f"shape = {list(self.shape)}: needs two sides, [y, x], or three, [z, y, x]"
             raise ValueError(msg)
-        if min(self.shape) < 8:
-            msg = f"shape = {list(self.shape)}: every side must be at least 8 px"
-            raise ValueError(msg)
-        pixels = (self.shape[0] + 2 * self.margin_px) * (self.shape[1] + 2 * self.margin_px)
-        if pixels > MAX_PIXELS:
+        if min(self.shape) < 1 or min(self.shape[-2:]) < 8:
             msg = (
-                f"shape = {list(self.shape)} with margin_um = {self.margin_um:g}: {pixels} px is "
-                f"above the {MAX_PIXELS} px of one sample; use a smaller field or margin"
+                f"shape = {list(self.shape)}: y and x must be at least 8 px"
+                f"{' and z at least 1' if self.ndim == 3 else ''}"
+            )
+            raise ValueError(msg)
+        if self.z_spacing_um is not None and self.ndim == 2:
+            msg = (
+                f"z_spacing_um = {self.z_spacing_um:g}: shape = {list(self.shape)} has no z; "
+                "write null, or give shape three sides"
             )
             raise ValueError(msg)
         return self
@@ -78,6 +108,56 @@ class Scene(Spec):
     imaging: ImagingSpec = Rcm()
 
     @model_validator(mode="after")
+    def _parts_go_together(self) -> Self:
+        sides = IN_BANDS.get(self.cells.kind, 2)
+        if self.frame.ndim != sides:
+            names = "[y, x]" if sides == 2 else "[z, y, x]"
+            msg = (
+                f"frame.shape = {list(self.frame.shape)}: cells.kind = {self.cells.kind!r} "
+                f"needs {sides} sides, {names}"
+            )
+            raise ValueError(msg)
+        for part, fitting in _FITTING.items():
+            kind = getattr(self, part).kind
+            mine = fitting.get(self.cells.kind)
+            special = {name for names in fitting.values() for name in names} - {"none"}
+            if kind in special if mine is None else kind not in mine:
+                msg = (
+                    f"{part}.kind = {kind!r}: does not go with cells.kind = {self.cells.kind!r}; "
+                    f"use {' or '.join(mine) if mine else 'another'}"
+                )
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _bands_are_full(self) -> Self:
+        if self.cells.kind not in IN_BANDS:
+            return self
+        for path, value, needed in (
+            ("region.kind", self.region.kind, "full"),
+            ("frame.edges", self.frame.edges, "free"),
+        ):
+            if value != needed:
+                msg = f"{path} = {value!r}: cells.kind = {self.cells.kind!r} needs {needed!r}"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _size(self) -> Self:
+        banded = self.cells.kind in IN_BANDS
+        margin = 0 if banded else self.frame.margin_px
+        pixels = math.prod(side + 2 * margin for side in self.frame.shape)
+        most = MAX_BANDED if banded else MAX_PIXELS
+        if pixels > most:
+            beside = "" if banded else f" with margin_um = {self.frame.margin_um:g}"
+            msg = (
+                f"frame.shape = {list(self.frame.shape)}{beside}: {pixels} px is above the "
+                f"{most} px of one sample; use a smaller field{'' if banded else ' or margin'}"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _periodic_is_full(self) -> Self:
         if self.frame.edges == "periodic" and self.region.kind != "full":
             msg = (
@@ -90,10 +170,9 @@ class Scene(Spec):
     @model_validator(mode="after")
     def _gradient_in_the_plane(self) -> Self:
         axis = getattr(self.points, "gradient_axis", 0)
-        if axis >= len(self.frame.shape):
-            msg = (
-                f"points.gradient_axis = {axis}: a field has axes 0 (y) and 1 (x); use one of them"
-            )
+        if axis >= self.frame.ndim:
+            axes = "0 (y) and 1 (x)" if self.frame.ndim == 2 else "0 (z), 1 (y) and 2 (x)"
+            msg = f"points.gradient_axis = {axis}: a field has axes {axes}; use one of them"
             raise ValueError(msg)
         return self
 
@@ -102,15 +181,19 @@ class Scene(Spec):
         seeds = self.points
         if seeds.kind != "hard_core" or seeds.density is None:
             return self
-        # Discs of unequal size can fill gaps, but never more than the plane.
-        share = CLOSEST_PACKING if seeds.spread == 0 else 1.0
-        disc = math.pi / 4 * seeds.distance_um**2 * (1 + seeds.spread**2)
-        most = share / disc * MM_IN_UM**2
+        # Balls of unequal size can fill gaps, but never more than all of the space.
+        ndim = self.frame.ndim
+        share = CLOSEST_PACKING[ndim] if seeds.spread == 0 else 1.0
+        ball = math.pi / 4 * seeds.distance_um**2 * (1 + seeds.spread**2)
+        if ndim == 3:
+            ball = math.pi / 6 * seeds.distance_um**3 * (1 + 3 * seeds.spread**2)
+        most = share / ball * MM_IN_UM**ndim
         if seeds.density > most:
             msg = (
                 f"points.density = {seeds.density:g}: no packing of points "
-                f"{seeds.distance_um:g} µm apart has more than {most:.4g} per mm²; lower it or "
-                "distance_um, or write null for as many as fit"
+                f"{seeds.distance_um:g} µm apart has more than {most:.4g} per "
+                f"{'mm²' if ndim == 2 else 'mm³'}; lower it or distance_um, or write null for as "
+                "many as fit"
             )
             raise ValueError(msg)
         return self

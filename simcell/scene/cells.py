@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from simcell.scene._spec import Spec
+from simcell.scene.mosaic import Mosaic
+from simcell.scene.volume import NucleusGolgi
 
 Rim = Literal["merge", "drop", "keep"]
 
@@ -170,4 +172,10 @@ class Simcep(Spec):
     )
 
 
-CellSpec = Annotated[Voronoi | Power | Outlines | Simcep, Field(discriminator="kind")]
+BandedSpec = NucleusGolgi | Mosaic
+"""Cells that are laid out first and painted band by band."""
+
+CellSpec = Annotated[
+    Voronoi | Power | Outlines | Simcep | BandedSpec,
+    Field(discriminator="kind"),
+]

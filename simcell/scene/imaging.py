@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from simcell.scene._spec import Spec
+from simcell.scene.mosaic import RcmMosaic
+from simcell.scene.volume import FluorescenceVolume
 
 
 class NoImage(Spec):
@@ -266,4 +268,7 @@ class Fluorescence(Spec):
     camera: FluoCamera = FluoCamera()
 
 
-ImagingSpec = Annotated[NoImage | Rcm | Fluorescence, Field(discriminator="kind")]
+ImagingSpec = Annotated[
+    NoImage | Rcm | Fluorescence | FluorescenceVolume | RcmMosaic,
+    Field(discriminator="kind"),
+]

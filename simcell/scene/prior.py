@@ -40,4 +40,21 @@ class Distance(Spec):
     kind: Literal["distance"] = "distance"
 
 
-PriorSpec = Annotated[Membrane | Filled | BoundaryInterior | Distance, Field(discriminator="kind")]
+class Channels(Spec):
+    """One channel a class, 0 or 255: nuclei in one, Golgi in the next."""
+
+    kind: Literal["channels"] = "channels"
+    classes: int = Field(2, ge=1, le=16, description="classes 1 to so many have a channel each")
+
+
+class Classes(Spec):
+    """The class map in evenly spaced greys: 0 for class 0, 255 for the last one."""
+
+    kind: Literal["classes"] = "classes"
+    classes: int = Field(6, ge=1, le=255, description="number of the last class")
+
+
+PriorSpec = Annotated[
+    Membrane | Filled | BoundaryInterior | Distance | Channels | Classes,
+    Field(discriminator="kind"),
+]

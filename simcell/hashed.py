@@ -1,0 +1,252 @@
+"""Random fields whose value at a pixel depends on nothing but its place.
+
+Decision: volumes and mosaics are painted block by block, and the result must not
+depend on the blocks. A stream is drawn in order, so it cannot serve; here a key,
+drawn once per sample, and the pixel's coordinates are hashed (SplitMix64) to the
+value. Filters add up in a fixed order per pixel, for the same reason: OpenCV rounds
+differently at the ends of its vectors. Everything works on float32 arrays (z, y, x)
+or (y, x), in pixels.
+
+References
+----------
+Steele, Lea & Flood, Fast splittable pseudorandom number generators, OOPSLA 2014.
+Wichura, Algorithm AS 241: the percentage points of the normal distribution,
+Applied Statistics 37 (1988).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from simcell.arrays import Block, FloatArray, Image
+
+_REACH = 3.5
+"""A Gaussian kernel ends so many sigmas from its middle."""
+_SCALE_PER_STEP = 0.8165
+"""Correlation length of cubic B-splines on white nodes, in steps of the nodes."""
+
+
+def key(rng: Generator) -> np.uint64:
+    """Draw the key of one field from its stream."""
+    return np.uint64(rng.integers(2**64, dtype=np.uint64))
+
+
+def normals(of: np.uint64, block: Block) -> Image:
+    """Return a standard normal number for every pixel of a block.
+
+    Parameters
+    ----------
+    of : uint64
+        Key of the field.
+    block : Block
+
+    Returns
+    -------
+    Image
+        float32, of the block's shape.
+
+    Examples
+    --------
+    >>> whole = normals(np.uint64(7), Block((0, 0), (8, 8)))
+    >>> part = normals(np.uint64(7), Block((2, 4), (3, 4)))
+    >>> bool((whole[2:5, 4:] == part).all())
+    True
+    """
+    out = np.empty(block.shape, np.float32)
+    _normals(of, _three(block.start, 0), out.reshape(_three(block.shape, 1)))
+    return out
+
+
+def uniforms(of: np.uint64, block: Block) -> Image:
+    """Return a number between 0 and 1, both excluded, for every pixel of a block."""
+    out = np.empty(block.shape, np.float32)
+    _uniforms(of, _three(block.start, 0), out.reshape(_three(block.shape, 1)))
+    return out
+
+
+def smooth(of: np.uint64, block: Block, scale_px: tuple[float, ...]) -> Image:
+    """Return a smooth random field of zero mean and unit variance.
+
+    Normal numbers on a lattice are joined by cubic B-splines. Its correlation is
+    close to exp(-d² / (2 s²)) for a correlation length s; a length below a pixel
+    gives white noise along that axis.
+
+    Parameters
+    ----------
+    of : uint64
+        Key of the field.
+    block : Block
+    scale_px : tuple of float
+        Correlation length s along each axis.
+
+    Examples
+    --------
+    >>> field = smooth(np.uint64(3), Block((0, 0), (64, 64)), (6.0, 6.0))
+    >>> field.shape, bool(0.5 < field.std() < 1.5)
+    ((64, 64), True)
+    """
+    steps = [max(1.0, s / _SCALE_PER_STEP) for s in scale_px]
+    first, weights, counts = [], [], []
+    for start, size, step in zip(block.start, block.shape, steps, strict=True):
+        node, weight = _spline(start, size, step)
+        first.append(int(node[0]))
+        counts.append(int(node[-1] - node[0]) + weight.shape[1])
+        weights.append((node - node[0], weight))
+    field = normals(of, Block(tuple(first), tuple(counts)))
+    for axis, (node, weight) in enumerate(weights):
+        if weight.shape[1] > 1:
+            field = _along(field, axis, node, weight)
+    return field
+
+
+def soften(image: Image, sigma_px: tuple[float, ...]) -> Image:
+    """Blur with a Gaussian; the result is smaller by ``reach(sigma)`` at every side.
+
+    Parameters
+    ----------
+    image : Image
+        With a halo of `reach` pixels on each axis.
+    sigma_px : tuple of float
+        Standard deviation along each axis; those below 0.05 px change nothing.
+    """
+    for axis, sigma in enumerate(sigma_px):
+        taps = reach(sigma)
+        if taps == 0:
+            continue
+        kernel = np.exp(-0.5 * (np.arange(-taps, taps + 1) / sigma) ** 2)
+        weight = np.tile((kernel / kernel.sum()).astype(np.float32), (1, 1))
+        size = image.shape[axis] - 2 * taps
+        image = _along(image, axis, np.arange(size), np.repeat(weight, size, axis=0))
+    return image
+
+
+def reach(sigma_px: float) -> int:
+    """Return how many pixels away a Gaussian blur of this sigma still counts."""
+    return 0 if sigma_px < 0.05 else max(1, int(np.ceil(_REACH * sigma_px)))
+
+
+def _three(sides: tuple[int, ...], missing: int) -> tuple[int, int, int]:
+    z, y, x = (missing,) * (3 - len(sides)) + sides
+    return z, y, x
+
+
+def _spline(start: int, size: int, step: float) -> tuple[NDArray[np.intp], Image]:
+    """Return the first node of every pixel, and its weights, scaled to unit variance."""
+    if step <= 1.0:
+        return np.arange(start, start + size), np.ones((size, 1), np.float32)
+    place = (np.arange(start, start + size) + 0.5) / step
+    node = np.floor(place)
+    t = place - node
+    weight = np.stack(
+        [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1
+    )
+    weight /= np.sqrt(np.square(weight).sum(axis=1, keepdims=True))
+    return node.astype(np.intp) - 1, weight.astype(np.float32)
+
+
+def _along(image: Image, axis: int, first: NDArray[np.intp], weight: Image) -> Image:
+    """Filter along one axis: out[i] = sum of weight[i, k] * image[first[i] + k]."""
+    shape = image.shape
+    before = int(np.prod(shape[:axis], dtype=np.int64))
+    after = int(np.prod(shape[axis + 1 :], dtype=np.int64))
+    out = np.empty((before, len(first), after), np.float32)
+    _weigh(np.ascontiguousarray(image).reshape(before, shape[axis], after), first, weight, out)
+    return out.reshape(*shape[:axis], len(first), *shape[axis + 1 :])
+
+
+@njit(cache=True)
+def _weigh(image: Image, first: NDArray[np.intp], weight: Image, out: Image) -> None:
+    before, size, after = out.shape
+    out[:] = np.float32(0.0)
+    for b in range(before):
+        for i in range(size):
+            for k in range(weight.shape[1]):
+                w = weight[i, k]
+                source = image[b, first[i] + k]
+                for j in range(after):
+                    out[b, i, j] += w * source[j]
+
+
+@njit(cache=True, inline="always")
+def mix(word: np.uint64) -> np.uint64:
+    """Scramble 64 bits (the finaliser of SplitMix64)."""
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@njit(cache=True, inline="always")
+def _row(of: np.uint64, z: int, y: int) -> np.uint64:
+    word = mix(of + np.uint64(z) * np.uint64(0x9E3779B97F4A7C15))
+    return mix(word + np.uint64(y) * np.uint64(0x9E3779B97F4A7C15))
+
+
+@njit(cache=True, inline="always")
+def _unit(word: np.uint64) -> float:
+    """Turn 64 bits into a number between 0 and 1, both excluded."""
+    return (np.float64(word >> np.uint64(12)) + 0.5) * 2.0**-52
+
+
+@njit(cache=True)
+def _uniforms(of: np.uint64, start: tuple[int, int, int], out: Image) -> None:
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            row = _row(of, z + start[0], y + start[1])
+            for x in range(out.shape[2]):
+                word = mix(row + np.uint64(x + start[2]) * np.uint64(0x9E3779B97F4A7C15))
+                # 24 bits, so that rounding to float32 never gives 1.
+                out[z, y, x] = (np.float64(word >> np.uint64(40)) + 0.5) * 2.0**-24
+
+
+@njit(cache=True)
+def _normals(of: np.uint64, start: tuple[int, int, int], out: Image) -> None:
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            row = _row(of, z + start[0], y + start[1])
+            for x in range(out.shape[2]):
+                word = mix(row + np.uint64(x + start[2]) * np.uint64(0x9E3779B97F4A7C15))
+                out[z, y, x] = quantile(_unit(word))
+
+
+@njit(cache=True, inline="always")
+def _ratio(r: float, above: FloatArray, below: FloatArray) -> float:
+    top, bottom = above[7], below[7]
+    for k in range(6, -1, -1):
+        top = top * r + above[k]
+        bottom = bottom * r + below[k]
+    return float(top / bottom)
+
+
+# Coefficients of AS 241 (PPND16): the middle, the tails, the far tails.
+_A = np.array([3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
+               1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
+               3.3430575583588128105e4, 2.5090809287301226727e3])  # fmt: skip
+_B = np.array([1.0, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3,
+               2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4,
+               5.2264952788528545610e3])  # fmt: skip
+_C = np.array([1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0,
+               3.64784832476320460504e0, 1.27045825245236838258e0, 2.41780725177450611770e-1,
+               2.27238449892691845833e-2, 7.74545014278341407640e-4])  # fmt: skip
+_D = np.array([1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
+               1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4,
+               1.05075007164441684324e-9])  # fmt: skip
+_E = np.array([6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0,
+               2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
+               2.71155556874348757815e-5, 2.01033439929228813265e-7])  # fmt: skip
+_F = np.array([1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1,
+               1.48753612908506148525e-2, 7.86869131145613259100e-4, 1.84631831751005468180e-5,
+               1.42151175831644588870e-7, 2.04426310338993978564e-15])  # fmt: skip
+
+
+@njit(cache=True)
+def quantile(p: float) -> float:
+    """Return the standard normal's quantile of ``p`` in (0, 1), exact to 1e-15."""
+    q = p - 0.5
+    if abs(q) <= 0.425:
+        return float(q * _ratio(0.180625 - q * q, _A, _B))
+    r = np.sqrt(-np.log(min(p, 1.0 - p)))
+    value = _ratio(r - 1.6, _C, _D) if r <= 5.0 else _ratio(r - 5.0, _E, _F)
+    return float(-value if q < 0.0 else value)
