@@ -189,7 +189,7 @@ def _in_words(summary: Summary) -> str:
     made = f"{summary.made} made" if summary.made < summary.n else "all made"
     speed = f"{made} in {summary.seconds:.1f} s, {summary.samples_per_second:.1f} per second"
     asked, got = summary.packing or (0.0, 0.0)
-    full = f"\npacking  {asked:.0f} seeds per mm² asked for, {got:.0f} fit at their distance"
+    full = f"\npacking  {asked:.0f} per {summary.unit} asked for, {got:.0f} fit"
     return (
         f"output   {summary.path} ({summary.bytes_on_disk / 1e6:.1f} MB)\n"
         f"samples  {summary.n} ({speed if summary.made else 'all there before'})\n"

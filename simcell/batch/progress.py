@@ -14,7 +14,7 @@ Advance = Callable[[int], None]
 
 
 @contextmanager
-def reported(n: int, done: int, progress: bool | None) -> Iterator[Advance]:
+def reported(n: int, done: int, progress: bool | None, what: str = "samples") -> Iterator[Advance]:
     """Report on ``n`` samples, of which ``done`` were there before.
 
     Parameters
@@ -23,6 +23,8 @@ def reported(n: int, done: int, progress: bool | None) -> Iterator[Advance]:
         Samples in all, and at the start.
     progress : bool or None
         True: a bar; False: nothing; None: a bar on a terminal, else lines on stderr.
+    what : str
+        What is counted, where it is not samples.
 
     Yields
     ------
@@ -32,23 +34,23 @@ def reported(n: int, done: int, progress: bool | None) -> Iterator[Advance]:
     if progress is False:
         yield lambda _: None
     elif progress or sys.stderr.isatty():
-        with _bar(n, done) as advance:
+        with _bar(n, done, what) as advance:
             yield advance
     else:
-        yield _lines(n, done)
+        yield _lines(n, done, what)
 
 
 @contextmanager
-def _bar(n: int, done: int) -> Iterator[Advance]:
+def _bar(n: int, done: int, what: str) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     rate = TextColumn("{task.fields[rate]}")
     console = Console(stderr=True)
-    columns = (TextColumn("samples"), BarColumn(), MofNCompleteColumn(), rate, TimeLeft())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), rate, TimeLeft())
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("samples", total=n, completed=done, rate="")
+        task = bar.add_task(what, total=n, completed=done, rate="")
         start, made = time.perf_counter(), 0
 
         def advance(count: int) -> None:
@@ -60,7 +62,7 @@ def _bar(n: int, done: int) -> Iterator[Advance]:
         yield advance
 
 
-def _lines(n: int, done: int) -> Advance:
+def _lines(n: int, done: int, what: str) -> Advance:
     start = said = time.perf_counter()
     before = done
 
@@ -72,6 +74,6 @@ def _lines(n: int, done: int) -> Advance:
             said = now
             rate = (done - before) / (now - start)
             left = (n - done) / rate
-            sys.stderr.write(f"{done}/{n} samples, {rate:.1f}/s, {left:.0f} s left\n")
+            sys.stderr.write(f"{done}/{n} {what}, {rate:.1f}/s, {left:.0f} s left\n")
 
     return advance

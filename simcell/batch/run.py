@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
+from simcell.arrays import Pattern
 from simcell.batch.cluster import check_scheduler, run_on_cluster
 from simcell.batch.pool import run_here, run_in_processes
 from simcell.batch.progress import reported
@@ -17,23 +18,25 @@ from simcell.batch.task import (
     Task,
     check_versions,
     interruptible,
+    laid_out,
     make,
     one_thread,
     open_dataset,
+    stored_in_bands,
 )
 from simcell.errors import SimcellError
 from simcell.io.export import export, read_card
 from simcell.io.files import explained, size_on_disk, sole_writer
-from simcell.io.header import Header, plan, read_header
+from simcell.io.header import Header, plan, plan_in_bands, read_header
 from simcell.io.outputs import FORMATS, Format, check_writable, format_of, is_vacant, remove_output
 from simcell.io.parts import finished, part_path, samples_done, sweep
 from simcell.io.store import create
 from simcell.io.tables import finalise
 from simcell.preset import Preset, load_preset
-from simcell.stages import simulate
+from simcell.stages import simulate, versions
 
 _MOST = 2**32 - 1
-_LOOKED_AT = 8  # samples whose seeds are drawn again to see whether they all fitted
+_LOOKED_AT = 4  # samples whose cells are grown again to see whether they all fitted
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,10 @@ class Summary:
     bytes_on_disk : int
         Size of the output.
     packing : tuple of float, optional
-        Density of seeds asked for and density that fitted, per mm², where the point
-        process can fall short; means over the first samples.
+        Density asked for and density that fitted, per ``unit``, where points or cells
+        can fall short; means over a few samples.
+    unit : str
+        mm², or mm³ of volumes.
     """
 
     path: Path
@@ -66,6 +71,7 @@ class Summary:
     cells_per_image: float
     bytes_on_disk: int
     packing: tuple[float, float] | None = None
+    unit: str = "mm²"
 
     @property
     def samples_per_second(self) -> float:
@@ -142,22 +148,24 @@ def generate(
             remove_output(store)
     seconds = time.perf_counter() - start
     packing = _packing(preset, seed, n)
-    return Summary(out, n, made, seconds, objects / n, size_on_disk(out), packing)
+    unit = "mm²" if preset.base.frame.ndim == 2 else "mm³"
+    return Summary(out, n, made, seconds, objects / n, size_on_disk(out), packing, unit)
 
 
 def _packing(preset: Preset, seed: int, n: int) -> tuple[float, float] | None:
     """Compare the density asked for with what fitted, over a few samples."""
-    pairs = []
-    for index in range(min(n, _LOOKED_AT)):
-        scene = preset.scene(seed=seed, index=index)
-        pattern = simulate(scene, seed=seed, index=index, upto="points").pattern
-        notes = {} if pattern is None else pattern.notes
-        if "requested_density" in notes:
-            pairs.append((notes["requested_density"], notes["achieved_density"]))
-    if not pairs:
+    if stored_in_bands(preset.base):
+        found: list[Pattern | None] = [laid_out(preset.text, seed, n - 1).layout.pattern]
+    else:
+        found = [
+            simulate(preset.scene(seed=seed, index=i), seed=seed, index=i, upto="cells").pattern
+            for i in range(min(n, _LOOKED_AT))
+        ]
+    notes = [pattern.notes for pattern in found if pattern and "requested_density" in pattern.notes]
+    if not notes:
         return None
-    asked, got = zip(*pairs, strict=True)
-    return sum(asked) / len(asked), sum(got) / len(got)
+    asked = sum(note["requested_density"] for note in notes) / len(notes)
+    return asked, sum(note["achieved_density"] for note in notes) / len(notes)
 
 
 def _check_arguments(n: int, seed: int, workers: int, format: str, cluster: str | None) -> None:
@@ -219,11 +227,14 @@ def _fill(
         if header.complete:
             missing, done = [], n
         runs = _run(task, missing, workers, cluster)
+        total = sum(header.steps(shard) for shard in range(header.shards))
+        left = sum(header.steps(shard) for shard in missing)
+        what = "samples" if header.rows is None else "bands"
         try:
-            with reported(n, done, progress) as advance, closing(runs):
+            with reported(total, total - left, progress, what) as advance, closing(runs):
                 for shard in runs:
                     _check_arrived(store, shard, cluster)
-                    advance(len(header.indices(shard)))
+                    advance(header.steps(shard))
         except SampleError:
             if fresh:  # No resume could ever finish what this run began.
                 remove_output(store)
@@ -239,17 +250,37 @@ def _task(store: Path, preset: Preset, seed: int, n: int) -> Task:
         _check_same(store, header, preset, seed, n)
         task = Task(store, header)
     else:
-        with one_thread():
-            first, drawn = make(preset.text, seed, 0)
-        header = plan(
-            name=preset.name, preset=preset.text, seed=seed, n=n, first=first, drawn=tuple(drawn)
-        )
-        task = Task(store, header, first)
+        task = _plan(store, preset, seed, n)
     if not task.header.complete:
         with explained(store):
             sweep(store)
             create(store, task.header)
     return task
+
+
+def _plan(store: Path, preset: Preset, seed: int, n: int) -> Task:
+    """Lay out a new dataset like its first sample."""
+    text = preset.text
+    if not stored_in_bands(preset.base):
+        with one_thread():
+            first, drawn = make(text, seed, 0)
+        header = plan(
+            name=preset.name, preset=text, seed=seed, n=n, first=first, drawn=tuple(drawn)
+        )
+        return Task(store, header, first)
+    canvas = laid_out(text, seed, 0)
+    header = plan_in_bands(
+        name=preset.name,
+        preset=text,
+        seed=seed,
+        n=n,
+        first=canvas.paint(range(1)),
+        height=canvas.grid.shape[-2],
+        columns=canvas.layout.objects.dtype,
+        versions=versions(),
+        drawn=tuple(preset.vary),
+    )
+    return Task(store, header)
 
 
 def _run(task: Task, shards: list[int], workers: int, cluster: str | None) -> Generator[int]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from pathlib import Path
 
 import cv2
@@ -17,11 +18,14 @@ import cv2
 from simcell.errors import SimcellError
 from simcell.io.dataset import Dataset, SceneOf
 from simcell.io.header import Header
-from simcell.io.parts import Drawn, write_shard
+from simcell.io.parts import Drawn, tables_of, write_band, write_shard
 from simcell.preset import Preset
 from simcell.sample import Sample
-from simcell.scene import Scene
-from simcell.stages import simulate, versions
+from simcell.scene import IN_BANDS, Scene
+from simcell.stages import Canvas, lay_out, simulate, versions
+
+WHOLE_PIXELS = 2**23
+"""Samples of more pixels are stored in bands, where their cells can be."""
 
 
 class SampleError(SimcellError):
@@ -50,8 +54,23 @@ class Task:
         """Make one shard and return its number."""
         check_versions(self.header)
         with one_thread():
-            write_shard(self.path, self.header, shard, self._samples(shard))
+            if self.header.rows is None:
+                write_shard(self.path, self.header, shard, self._samples(shard))
+            else:
+                self._band(shard)
         return shard
+
+    def _band(self, shard: int) -> None:
+        """Paint and write one band; a sample's tables go with its first one."""
+        header = self.header
+        index = header.indices(shard)[0]
+        canvas = laid_out(header.preset, header.seed, index)
+        tables = None
+        if shard % header.bands == 0:
+            layout, spacing = canvas.layout, canvas.grid.spacing_um
+            drawn = preset_of(header.preset).draw(seed=header.seed, index=index)
+            tables = tables_of(layout.objects, layout.adjacency, spacing, drawn, header)
+        write_band(self.path, header, shard, canvas.paint(header.band(shard)), tables)
 
     def _samples(self, shard: int) -> Iterator[tuple[Sample, Drawn]]:
         text, seed = self.header.preset, self.header.seed
@@ -66,8 +85,29 @@ def make(text: str, seed: int, index: int) -> tuple[Sample, Drawn]:
     """Simulate one sample of the preset with this canonical text."""
     preset = preset_of(text)
     drawn = preset.draw(seed=seed, index=index)
-    try:
+    with _named(index, drawn):
         return simulate(preset.scene_with(drawn), seed=seed, index=index), drawn
+
+
+@lru_cache(maxsize=1)
+def laid_out(text: str, seed: int, index: int) -> Canvas:
+    """Lay out one sample that is stored in bands, once for all its bands in a row."""
+    preset = preset_of(text)
+    drawn = preset.draw(seed=seed, index=index)
+    with _named(index, drawn), one_thread():
+        return lay_out(preset.scene_with(drawn), seed=seed, index=index)
+
+
+def stored_in_bands(scene: Scene) -> bool:
+    """Tell whether a sample is painted and stored in bands."""
+    return scene.cells.kind in IN_BANDS and prod(scene.frame.shape) > WHOLE_PIXELS
+
+
+@contextmanager
+def _named(index: int, drawn: Drawn) -> Iterator[None]:
+    """Say which sample cannot be made, and with what numbers."""
+    try:
+        yield
     except SimcellError as error:
         values = ", ".join(f"{path} = {_short(value)}" for path, value in drawn.items())
         msg = f"sample {index} cannot be made: {error}{f' (drawn: {values})' if values else ''}"

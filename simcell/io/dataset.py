@@ -16,7 +16,7 @@ from simcell.arrays import Grid, IntArray
 from simcell.errors import SimcellError
 from simcell.io.header import Header, read_header
 from simcell.io.parts import samples_done
-from simcell.io.store import missing_file
+from simcell.io.store import array_file, missing_file
 from simcell.sample import Sample
 from simcell.scene import Scene
 
@@ -104,11 +104,33 @@ class Dataset(Sequence[Sample]):
         item : int
             Position in this dataset.
         """
+        self._check_name(name)
+        return self._rows(name, self._indices[item])
+
+    def band(self, name: str, item: int, rows: range) -> NDArray[Any]:
+        """Return some rows along y of one stored array of one sample.
+
+        Parameters
+        ----------
+        name : str
+            ``"image"``, ``"prior"``, ``"labels"`` or ``"classes"``.
+        item : int
+            Position in this dataset.
+        rows : range
+            Rows in steps of one; whole bands of ``attrs["rows"]`` are read fastest.
+        """
+        self._check_name(name)
+        array, index = self._arrays[name], self._indices[item]
+        held = self.header.rows or self.header.height
+        shard = index // self.header.shard * self.header.bands + rows.start // held
+        with self._damage(array_file(self.path, self.header, name, shard)):
+            return np.asarray(array[index, ..., rows.start : rows.stop, :])
+
+    def _check_name(self, name: str) -> None:
         if name not in self.header.arrays:
             held = ", ".join(self.header.arrays)
             msg = f"{self.path}: no array {name!r}; this dataset holds {held}"
             raise SimcellError(msg)
-        return self._rows(name, self._indices[item])
 
     def drawn(self, name: str) -> list[Any]:
         """Return the values that a varied number took, one per sample.
@@ -171,7 +193,7 @@ class Dataset(Sequence[Sample]):
 
     def _read_block(self, shard: int) -> dict[str, NDArray[Any]]:
         """Read the table rows of one shard's samples; offsets count from its first row."""
-        indices = self.header.indices(shard)
+        indices = self.header.indices(shard * self.header.bands)
         tables = {"spacing_um": self._rows("spacing_um", slice(indices.start, indices.stop))}
         for group, columns in (("objects", list(self.header.columns)), ("adjacency", ["pairs"])):
             offset = self._rows(f"{group}/offset", slice(indices.start, indices.stop + 1))

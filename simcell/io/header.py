@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from simcell.errors import SimcellError
@@ -30,6 +31,8 @@ SHARDS_PER_DATASET = 64
 SHARD_SAMPLES = 64
 SHARD_BYTES = 64 * 2**20
 UINT16_PIXELS = 32 * 2**16
+BAND_PIXELS = 2**24
+BAND_ROWS = (512, 256, 128, 96, 64, 32)
 
 
 class ArraySpec(BaseModel):
@@ -66,6 +69,9 @@ class Header(BaseModel):
         differ. The array ``spacing_um`` (N, ndim) always has it.
     shard : int
         Samples in one shard.
+    rows : int, optional
+        Rows along y in one shard, where a sample is so large that it is stored in
+        bands of rows; None where samples are stored whole.
     arrays : dict of str to ArraySpec
         The arrays of a sample.
     columns : dict of str to str
@@ -85,18 +91,40 @@ class Header(BaseModel):
     versions: dict[str, str]
     spacing_um: tuple[float, ...] | None = None
     shard: int = Field(ge=1)
+    rows: int | None = Field(None, ge=1)
     arrays: dict[str, ArraySpec]
     columns: dict[str, str]
     drawn: tuple[str, ...]
 
     @property
+    def height(self) -> int:
+        """Rows of a sample along y."""
+        return self.arrays["labels"].shape[-2]
+
+    @property
+    def bands(self) -> int:
+        """Number of bands of a sample: 1 where samples are stored whole."""
+        return 1 if self.rows is None else ceil(self.height / self.rows)
+
+    @property
     def shards(self) -> int:
         """Number of shards."""
-        return ceil(self.n / self.shard)
+        return ceil(self.n / self.shard) * self.bands
 
     def indices(self, shard: int) -> range:
-        """Return the indices of the samples in one shard."""
-        return range(shard * self.shard, min((shard + 1) * self.shard, self.n))
+        """Return the indices of the samples in one shard, or of which it holds a band."""
+        group = shard // self.bands
+        return range(group * self.shard, min((group + 1) * self.shard, self.n))
+
+    def band(self, shard: int) -> range:
+        """Return the rows along y that a shard holds."""
+        rows = self.rows or self.height
+        start = shard % self.bands * rows
+        return range(start, min(start + rows, self.height))
+
+    def steps(self, shard: int) -> int:
+        """Return how many steps of progress a shard is: its samples, or one for a band."""
+        return len(self.indices(shard)) if self.rows is None else 1
 
 
 def plan(
@@ -111,7 +139,7 @@ def plan(
     assert first.objects is not None
     assert first.versions is not None
     arrays = {
-        key: ArraySpec(shape=array.shape, dtype=_dtype(key, array))
+        key: ArraySpec(shape=array.shape, dtype=_dtype(key, array, array.size))
         for key in ARRAYS
         if (array := getattr(first, key)) is not None
     }
@@ -129,14 +157,59 @@ def plan(
     )
 
 
-def _dtype(name: str, array: np.ndarray[Any, Any]) -> Dtype:
+def plan_in_bands(
+    *,
+    name: str,
+    preset: str,
+    seed: int,
+    n: int,
+    first: dict[str, NDArray[Any]],
+    height: int,
+    columns: np.dtype[np.void],
+    versions: dict[str, str],
+    drawn: tuple[str, ...],
+) -> Header:
+    """Lay out a dataset of ``n`` samples that are stored in bands.
+
+    Parameters
+    ----------
+    first : dict of str to array
+        Some rows of the arrays of sample 0.
+    height : int
+        All rows of a sample along y.
+    columns : dtype
+        Of the objects table.
+    """
+    arrays = {}
+    for key in ARRAYS:
+        if key in first:
+            shape = (*first[key].shape[:-2], height, first[key].shape[-1])
+            size = int(np.prod(shape, dtype=np.int64))
+            arrays[key] = ArraySpec(shape=shape, dtype=_dtype(key, first[key], size))
+    across = int(np.prod(arrays["labels"].shape, dtype=np.int64)) // height
+    rows = next((r for r in BAND_ROWS if r * across <= BAND_PIXELS), BAND_ROWS[-1])
+    return Header(
+        name=name,
+        preset=preset,
+        seed=seed,
+        n=n,
+        versions=versions,
+        shard=1,
+        rows=rows,
+        arrays=arrays,
+        columns={key: columns[key].str for key in columns.names or ()},
+        drawn=drawn,
+    )
+
+
+def _dtype(name: str, array: NDArray[Any], size: int) -> Dtype:
     """Choose the smallest dtype; labels get 16 bits up to two million pixels.
 
     A field of that size holds more than 65535 objects only if they are smaller
     than 32 pixels each; the writer refuses such a sample.
     """
     if name == "labels":
-        return "uint16" if array.size < UINT16_PIXELS else "uint32"
+        return "uint16" if size < UINT16_PIXELS else "uint32"
     assert array.dtype in (np.uint8, np.uint16)
     return "uint8" if array.dtype == np.uint8 else "uint16"
 

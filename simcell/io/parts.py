@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from simcell.arrays import FloatArray, IntArray
 from simcell.errors import SimcellError
 from simcell.io.files import PARTIAL, explained, write_whole
-from simcell.io.header import PARTS, Header
+from simcell.io.header import PARTS, ArraySpec, Header
 from simcell.io.store import array_file, write_array_shard
 from simcell.sample import Sample
 
@@ -30,7 +30,7 @@ Drawn: TypeAlias = Mapping[str, Any]
 """Numbers that a preset drew for one sample, by dotted path; JSON values."""
 
 
-class _Rows(NamedTuple):
+class Tables(NamedTuple):
     """What one sample adds to the tables."""
 
     objects: NDArray[np.void]
@@ -60,7 +60,7 @@ def write_shard(
         name: np.empty((len(indices), *spec.shape), spec.dtype)
         for name, spec in header.arrays.items()
     }
-    rows: list[_Rows] = []
+    rows: list[Tables] = []
     for place, (index, (sample, drawn)) in enumerate(zip(indices, samples, strict=True)):
         assert sample.index == index
         _check(sample, header)
@@ -74,44 +74,106 @@ def write_shard(
         write_whole(part_path(path, shard), _pack(rows, header, sizes))
 
 
+def write_band(
+    path: Path,
+    header: Header,
+    shard: int,
+    arrays: Mapping[str, NDArray[Any]],
+    tables: Tables | None,
+) -> None:
+    """Write one band of a sample that is stored in bands.
+
+    Parameters
+    ----------
+    path : Path
+        A dataset whose skeleton exists.
+    header : Header
+        Its header.
+    shard : int
+        Number of the shard.
+    arrays : mapping of str to array
+        The band's rows of every array.
+    tables : Tables, optional
+        What the sample adds to the tables; for its first band alone.
+    """
+    assert (tables is not None) == (shard % header.bands == 0)
+    stored = {}
+    for name, spec in header.arrays.items():
+        array = arrays[name]
+        wanted = (*spec.shape[:-2], len(header.band(shard)), spec.shape[-1])
+        _check_array(name, array, wanted, spec, header.indices(shard)[0])
+        stored[name] = array.astype(spec.dtype, copy=False)[None]
+    with explained(path):
+        sizes = [
+            write_array_shard(path, header, name, shard, array) for name, array in stored.items()
+        ]
+        rows = [] if tables is None else [tables]
+        write_whole(part_path(path, shard), _pack(rows, header, sizes))
+
+
 def _check(sample: Sample, header: Header) -> None:
     """Refuse a sample that does not fit the dataset."""
     for name, spec in header.arrays.items():
-        array = getattr(sample, name)
-        found = None if array is None else array.shape
-        if found != spec.shape:
-            msg = (
-                f"sample {sample.index}: {name} has shape {found}, sample 0 has {spec.shape}; "
-                "all samples of a dataset have one shape: do not vary frame.shape"
-            )
-            raise SimcellError(msg)
-        top = int(array.max(initial=0))
-        if top > np.iinfo(spec.dtype).max:
-            msg = (
-                f"sample {sample.index}: {name} runs to {top}, {spec.dtype} ends at "
-                f"{np.iinfo(spec.dtype).max}; use a lower density or a smaller field"
-            )
-            raise SimcellError(msg)
+        _check_array(name, getattr(sample, name), spec.shape, spec, sample.index)
 
 
-def _rows(sample: Sample, drawn: Drawn, header: Header) -> _Rows:
+def _check_array(
+    name: str,
+    array: NDArray[Any] | None,
+    wanted: tuple[int, ...],
+    spec: ArraySpec,
+    index: int,
+) -> None:
+    """Refuse an array of another shape than planned, or of numbers too large for its dtype."""
+    found = None if array is None else array.shape
+    if array is None or found != wanted:
+        msg = (
+            f"sample {index}: {name} has shape {found}, sample 0 has {wanted}; "
+            "all samples of a dataset have one shape: do not vary frame.shape"
+        )
+        raise SimcellError(msg)
+    top = int(array.max(initial=0))
+    if top > np.iinfo(spec.dtype).max:
+        msg = (
+            f"sample {index}: {name} runs to {top}, {spec.dtype} ends at "
+            f"{np.iinfo(spec.dtype).max}; use a lower density or a smaller field"
+        )
+        raise SimcellError(msg)
+
+
+def _rows(sample: Sample, drawn: Drawn, header: Header) -> Tables:
     """Take the tables of a sample; its arrays are copied already."""
     assert sample.objects is not None
     assert sample.adjacency is not None
-    assert {key: sample.objects.dtype[key].str for key in header.columns} == header.columns
+    return tables_of(sample.objects, sample.adjacency, sample.grid.spacing_um, drawn, header)
+
+
+def tables_of(
+    objects: NDArray[np.void],
+    pairs: IntArray,
+    spacing_um: tuple[float, ...],
+    drawn: Drawn,
+    header: Header,
+) -> Tables:
+    """Check that what a sample adds to the tables fits the dataset."""
+    assert {key: objects.dtype[key].str for key in header.columns} == header.columns
     assert tuple(drawn) == header.drawn
-    return _Rows(sample.objects, sample.adjacency, sample.grid.spacing_um, drawn)
+    return Tables(objects, pairs, spacing_um, drawn)
 
 
-def _pack(rows: list[_Rows], header: Header, sizes: list[int]) -> bytes:
+def _pack(rows: list[Tables], header: Header, sizes: list[int]) -> bytes:
     """Serialise the tables of one shard, one member a table: opening members is slow."""
     drawn = {name: [row.drawn[name] for row in rows] for name in header.drawn}
+    no_objects = np.empty(0, np.dtype(list(header.columns.items())))
+    no_pairs = np.empty((0, 2), np.int32)
+    spacing = np.array([row.spacing_um for row in rows], np.float64)
+    ndim = len(header.arrays["labels"].shape)
     members: dict[str, NDArray[Any]] = {
-        "objects": np.concatenate([row.objects for row in rows]),
+        "objects": np.concatenate([row.objects for row in rows] or [no_objects]),
         "object_counts": np.array([len(row.objects) for row in rows], np.int64),
-        "pairs": np.concatenate([row.pairs for row in rows]),
+        "pairs": np.concatenate([row.pairs for row in rows] or [no_pairs]),
         "pair_counts": np.array([len(row.pairs) for row in rows], np.int64),
-        "spacing_um": np.array([row.spacing_um for row in rows], np.float64),
+        "spacing_um": spacing.reshape(len(rows), ndim),
         "sizes": np.array(sizes, np.int64),
         "drawn": np.frombuffer(json.dumps(drawn).encode(), np.uint8),
     }
@@ -186,7 +248,13 @@ def _is_finished(path: Path, header: Header, shard: int) -> bool:
 
 def samples_done(path: Path, header: Header) -> int:
     """Return how many samples are done."""
-    return sum(len(header.indices(shard)) for shard in finished(path, header))
+    done = finished(path, header)
+    groups = range(0, header.shards, header.bands)
+    return sum(
+        len(header.indices(group))
+        for group in groups
+        if all(group + band in done for band in range(header.bands))
+    )
 
 
 def sweep(path: Path) -> None:
