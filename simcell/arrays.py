@@ -105,6 +105,19 @@ def band(shape: tuple[int, ...], rows: range) -> Block:
     return Block(start, (*shape[:-2], len(rows), shape[-1]))
 
 
+def middle(length: int, most: int) -> range:
+    """Return up to ``most`` pixels in the middle of an axis.
+
+    Examples
+    --------
+    >>> middle(10, 4), middle(3, 4)
+    (range(3, 7), range(0, 3))
+    """
+    size = min(length, most)
+    start = (length - size) // 2
+    return range(start, start + size)
+
+
 def without(halo: tuple[int, ...]) -> tuple[slice, ...]:
     """Return the index that takes a halo of pixels off every side of an array."""
     return tuple(slice(h, -h or None) for h in halo)

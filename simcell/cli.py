@@ -10,6 +10,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, get_args
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Format = Literal["zarr", "tiff", "stardist", "coco", "png"]
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+_LARGE = 2**23  # pixels of a sample, above which a preview shows only one
 
 
 class _Commands(click.Group):
@@ -179,7 +183,8 @@ def generate(
     )
     lines = [_in_words(summary)]
     if preview:
-        _draw(_simulated(preset, min(count, 6), seed), picture, preset.name)
+        shown = 6 if _pixels(preset) <= _LARGE else 1
+        _draw(_simulated(preset, min(count, shown), seed), picture, preset.name)
         lines.append(f"preview  {picture}")
     if not quiet:
         click.echo("\n".join(lines))
@@ -207,11 +212,29 @@ def _beside(out: str) -> Path:
     return path.with_name(f"{path.name.removesuffix('.zarr')}-preview.png")
 
 
-def _simulated(preset: Preset, count: int, seed: int) -> Iterable[Sample]:
-    from simcell.stages import simulate
+def _pixels(preset: Preset) -> int:
+    return prod(preset.base.frame.shape)
 
+
+def _simulated(preset: Preset, count: int, seed: int) -> Iterable[Sample]:
+    """Simulate samples to look at; of one that does not fit in memory, its middle."""
+    from simcell.scene import MAX_PIXELS
+    from simcell.stages import excerpt, simulate
+
+    make = simulate if _pixels(preset) <= MAX_PIXELS else excerpt
     for index in range(count):
-        yield simulate(preset.scene(seed=seed, index=index), seed=seed, index=index)
+        yield make(preset.scene(seed=seed, index=index), seed=seed, index=index)
+
+
+def _stored(path: str, count: int) -> Iterable[Sample]:
+    """Read samples to look at; of one that does not fit in memory, its middle."""
+    from simcell.batch import open_dataset
+    from simcell.scene import MAX_PIXELS
+
+    data = open_dataset(path)
+    if prod(data.header.arrays["labels"].shape) <= MAX_PIXELS:
+        return data[:count]
+    return (data.excerpt(item) for item in range(min(count, len(data))))
 
 
 def _draw(samples: Iterable[Sample], picture: Path, title: str) -> None:
@@ -309,9 +332,7 @@ def show(
         preset = _load(name, assignments)
         _draw(_simulated(preset, count, seed or 0), out, preset.name)
     else:
-        from simcell.batch import open_dataset
-
-        _draw(open_dataset(dataset)[:count], out, Path(dataset).name)
+        _draw(_stored(dataset, count), out, Path(dataset).name)
     click.echo(out)
 
 

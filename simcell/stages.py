@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcell import cells, imaging, points, prior, region
-from simcell.arrays import BoolArray, FloatArray, Grid, Pattern, Window, band, without
+from simcell.arrays import BoolArray, FloatArray, Grid, Pattern, Window, band, middle, without
 from simcell.errors import SimcellError
 from simcell.rng import Streams
 from simcell.sample import Layout, Sample
@@ -162,6 +162,32 @@ def lay_out(scene: Scene, *, seed: int, index: int) -> Canvas:
     return Canvas(
         scene, seed, index, cells.lay_out(spec, _scatter(scene, streams), scene.frame.grid, streams)
     )
+
+
+def excerpt(scene: Scene, *, seed: int, index: int, side: int = 512) -> Sample:
+    """Return the middle of a sample that may be too large to simulate whole, to look at.
+
+    Parameters
+    ----------
+    scene : Scene
+        With ``cells`` of one of the kinds in ``simcell.scene.IN_BANDS``.
+    seed, index : int
+    side : int
+        Longest side along y and x in pixels.
+
+    Returns
+    -------
+    Sample
+        Without its table: its labels are those of the whole sample.
+    """
+    canvas = lay_out(scene, seed=seed, index=index)
+    *depth, height, width = canvas.grid.shape
+    rows, columns = middle(height, side), middle(width, side)
+    made: dict[str, Any] = {
+        name: array[..., columns.start : columns.stop] for name, array in canvas.paint(rows).items()
+    }
+    grid = Grid((*depth, len(rows), len(columns)), canvas.grid.spacing_um)
+    return Sample(scene, seed, index, grid, versions=versions(), **made)
 
 
 def _in_one_band(scene: Scene, grid: Grid, seed: int, index: int) -> Iterator[dict[str, Any]]:

@@ -308,6 +308,6 @@ def test_seeds_that_do_not_fit_are_reported() -> None:
     full = ["region.kind=full", "points.density=5500", "points.distance_um=13"]
     sets = [part for item in full for part in ("--set", item)]
     crowded = good(*GENERATE, *sets, "--no-preview", "--out", "crowded.zarr")
-    assert "packing  5500 seeds per mm² asked for, 4" in crowded
+    assert "packing  5500 per mm² asked for, 4" in crowded
     easy = [*sets, "--set", "points.density=1500"]
     assert "packing" not in good(*GENERATE, *easy, "--no-preview", "--out", "easy.zarr")

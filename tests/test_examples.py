@@ -30,8 +30,8 @@ def test_example_runs(path, monkeypatch, tmp_path, capsys):
 
 
 def test_every_shipped_preset_has_a_python_twin():
-    module = _module(ROOT / "examples" / "01_presets_in_python.py")
-    twins = {preset.name: preset for preset in (make() for make in module.PRESETS)}
+    modules = [_module(path) for path in EXAMPLES if path.stem.endswith("presets_in_python")]
+    twins = {preset.name: preset for module in modules for preset in (m() for m in module.PRESETS)}
     assert set(twins) == {file.stem for file in preset_files()}
     for name, ours in twins.items():
         shipped = simcell.load_preset(name)

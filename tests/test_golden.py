@@ -15,6 +15,7 @@ import simcell
 from simcell.preset import preset_files
 
 GOLDENS = Path(__file__).parent / "data" / "goldens.json"
+_SIZE = {2: "amodal_area_um2", 3: "amodal_volume_um3"}
 NAMES = tuple(sorted(file.stem for file in preset_files()))
 
 
@@ -24,7 +25,7 @@ def _summary(name):
     summary = {
         "cells": len(sample.objects),
         "adjacent": len(sample.adjacency),
-        "area_um2": float(sample.objects["amodal_area_um2"].sum()),
+        "area_um2": float(sample.objects[_SIZE[sample.grid.ndim]].sum()),
         "prior": _blocks(sample.prior),
     }
     return summary | ({} if sample.image is None else {"image": _blocks(sample.image)})
@@ -32,8 +33,9 @@ def _summary(name):
 
 def _blocks(picture):
     """Means of 4 x 4 blocks: enough to see a shift, a flip or another texture."""
-    side = picture.shape[0] // 4
-    return np.round(picture.reshape(4, side, 4, side).mean(axis=(1, 3)), 2).ravel().tolist()
+    height, width = (side // 4 for side in picture.shape[-2:])
+    planes = picture[..., : 4 * height, : 4 * width].reshape(-1, 4, height, 4, width)
+    return np.round(planes.mean(axis=(0, 2, 4)), 2).ravel().tolist()
 
 
 @pytest.mark.parametrize("name", NAMES)

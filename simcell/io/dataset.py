@@ -12,7 +12,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from simcell.arrays import Grid, IntArray
+from simcell.arrays import Grid, IntArray, middle
 from simcell.errors import SimcellError
 from simcell.io.header import Header, read_header
 from simcell.io.parts import samples_done
@@ -125,6 +125,20 @@ class Dataset(Sequence[Sample]):
         shard = index // self.header.shard * self.header.bands + rows.start // held
         with self._damage(array_file(self.path, self.header, name, shard)):
             return np.asarray(array[index, ..., rows.start : rows.stop, :])
+
+    def excerpt(self, item: int, side: int = 512) -> Sample:
+        """Return the middle of one sample, as `simcell.stages.excerpt` does."""
+        *depth, height, width = self.header.arrays["labels"].shape
+        rows, columns = middle(height, side), middle(width, side)
+        index = self._indices[item]
+        made: dict[str, Any] = {
+            name: self.band(name, item, rows)[..., columns.start : columns.stop]
+            for name in self.header.arrays
+        }
+        made["labels"] = made["labels"].astype(np.int32)
+        scene = self._scene_of(index)
+        grid = Grid((*depth, len(rows), len(columns)), scene.frame.grid.spacing_um)
+        return Sample(scene, self.header.seed, index, grid, versions=self.header.versions, **made)
 
     def _check_name(self, name: str) -> None:
         if name not in self.header.arrays:

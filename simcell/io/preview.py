@@ -5,11 +5,15 @@ pixels or down by blocks, so that no pixel is invented and one-pixel lines stay
 even. Going down, an image is averaged, as a smaller camera would see it; a prior
 keeps the pixel of each block that differs most from its usual grey, so that thin
 membranes survive.
+
+A volume is shown by its middle plane, and below that by its middle section along x,
+z stretched to scale. A prior's channels are coloured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import cycle
 from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from simcell.arrays import BoolArray, IntArray
+from simcell.arrays import BoolArray, Grid, IntArray
 from simcell.errors import SimcellError
 from simcell.sample import Sample
 
@@ -29,6 +33,8 @@ _CAPTION = 34
 _PAPER = (18, 20, 24)
 _INK = (226, 229, 233)
 _FAINT = (138, 145, 155)
+_SECTION_GAP = 2
+_TINTS = ((0.9, 0.25, 0.2), (0.2, 0.85, 0.3), (0.25, 0.4, 1.0), (0.9, 0.8, 0.2))
 
 
 def contact_sheet(
@@ -81,11 +87,10 @@ def contact_sheet(
 
 def _tile(sample: Sample, title: str) -> RGB:
     """Draw one sample: a caption above its panels."""
-    panels = _panels(sample)
+    panels, step = _panels(sample)
     if not panels:
         msg = f"sample {sample.index}: nothing to draw; simulate it at least upto='cells'"
         raise SimcellError(msg)
-    step = _step(sample.grid.shape)
     height, width = next(iter(panels.values())).shape[:2]
     canvas = Image.new("RGB", (len(panels) * (width + _GAP) - _GAP, height + _CAPTION), _PAPER)
     for place, panel in enumerate(panels.values()):
@@ -120,19 +125,47 @@ def _font(size: float) -> ImageFont.FreeTypeFont:
     return font
 
 
-def _panels(sample: Sample) -> dict[str, RGB]:
-    """Scale what there is of a sample to the size of a panel."""
-    step = _step(sample.grid.shape)
+def _panels(sample: Sample) -> tuple[dict[str, RGB], float]:
+    """Scale what there is of a sample to the size of a panel; also return that scale."""
+    flat = {
+        name: _flat(array, sample.grid)
+        for name in ("image", "prior", "labels")
+        if (array := getattr(sample, name)) is not None
+    }
+    if not flat:
+        return {}, 1.0
+    step = _step(next(iter(flat.values())).shape[-2:])
     panels: dict[str, RGB] = {}
-    if sample.image is not None:
-        panels["image"] = _grey(_scaled(_stretched(sample.image), step))
-    if sample.prior is not None:
-        panels["prior"] = _grey(_scaled(_full_range(sample.prior), step, extremes=True))
-    if sample.labels is not None:
+    if "image" in flat:
+        panels["image"] = _grey(_scaled(_stretched(flat["image"]), step))
+    if "prior" in flat:
+        panels["prior"] = _prior_panel(flat["prior"], step)
+    if "labels" in flat:
         under = panels.get("image", panels.get("prior"))
-        labels = _scaled_labels(sample.labels, step)
+        labels = _scaled_labels(flat["labels"], step)
         panels["labels"] = outlined(labels, under, thickness_px=max(1, round(1 / step / 3)))
-    return panels
+    return panels, step
+
+
+def _flat(array: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    """Return a picture (c, y, x) or (y, x): of a volume, its middle plane and section."""
+    if grid.ndim == 2:
+        return array
+    repeat = max(1, round(grid.spacing_um[0] / grid.spacing_um[-1]))
+    plane = array[..., array.shape[-3] // 2, :, :]
+    section = np.repeat(array[..., array.shape[-2] // 2, :], repeat, axis=-2)
+    gap = np.zeros((*plane.shape[:-2], _SECTION_GAP, plane.shape[-1]), array.dtype)
+    return np.concatenate([plane, gap, section], axis=-2)
+
+
+def _prior_panel(prior: NDArray[np.uint8], step: float) -> RGB:
+    """Draw a prior in greys, or its channels each in its own colour."""
+    if prior.ndim == 2:
+        return _grey(_scaled(_full_range(prior), step, extremes=True))
+    total = np.zeros((*_scaled(prior[0], step).shape, 3))
+    for channel, colour in zip(prior, cycle(_TINTS)):
+        total += _scaled(channel, step)[..., None] * np.array(colour)
+    return np.asarray(np.clip(total, 0, 255), np.uint8)
 
 
 def _step(shape: tuple[int, ...]) -> float:

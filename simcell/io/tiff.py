@@ -54,7 +54,7 @@ def picture(sample: Sample) -> NDArray[Any]:
 
 
 def save_tiff(path: Path, array: NDArray[Any], spacing_um: tuple[float, ...]) -> None:
-    """Write one image (y, x) whose scale ImageJ and tifffile understand.
+    """Write one image (c, z, y, x), or without c or z, whose scale ImageJ understands.
 
     ImageJ knows no 32-bit integers; such labels keep the resolution, in pixels per
     centimetre, and lose the name of the unit.
@@ -64,5 +64,12 @@ def save_tiff(path: Path, array: NDArray[Any], spacing_um: tuple[float, ...]) ->
         per_cm = (per_um[0] * 1e4, per_um[1] * 1e4)
         tifffile.imwrite(path, array, resolution=per_cm, resolutionunit="CENTIMETER")
         return
-    metadata = {"unit": "um", "axes": "YX"}
+    ndim = len(spacing_um)
+    # ImageJ wants channels between z and y.
+    axes = "ZYX"[-ndim:]
+    if array.ndim > ndim:
+        array, axes = (np.moveaxis(array, 0, -3), f"{axes[:-2]}CYX")
+    metadata: dict[str, Any] = {"unit": "um", "axes": axes}
+    if ndim == 3:
+        metadata["spacing"] = spacing_um[0]
     tifffile.imwrite(path, array, imagej=True, resolution=per_um, metadata=metadata)
