@@ -59,6 +59,8 @@ def test_commands_of_the_readme_are_understood():
     """Every simcell command line of the README parses (nothing is simulated)."""
     import shlex
 
+    import click
+
     from simcell.cli import main
 
     text = (ROOT / "README.md").read_text()
@@ -73,4 +75,6 @@ def test_commands_of_the_readme_are_understood():
     for call in calls:
         _, command, *arguments = shlex.split(call)
         assert command in main.commands, call
-        main.commands[command].make_context(command, arguments)
+        # Commands remember what their first context calls help.
+        parent = click.Context(main, **main.context_settings)
+        main.commands[command].make_context(command, arguments, parent=parent)
