@@ -252,3 +252,33 @@ class Parts:
         classes[self.nucleus] = 2
         classes[self.spot] = 3
         return classes
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Which layer of the skin each pixel of a vertical section shows.
+
+    Attributes
+    ----------
+    classes : uint8 array
+        0 none, 1 glass, 2 glycerol, 3 epidermis, 4 junction, 5 dermis, (y, x).
+    depth_um : Image
+        Depth of each pixel below the skin's surface, straight down, (y, x).
+    junction_um : Image
+        Distance to the curve of the dermal-epidermal junction, positive below it, (y, x).
+        Exact up to some µm, farther away it stays at that limit.
+    epidermis_um : FloatArray
+        Depth of the junction below the surface in every column, (x,).
+    glass_um : FloatArray
+        Depth of the glass's lower face below the top of the field in every column, (x,).
+    confounders : Pattern
+        Places, with the marks ``confounder`` (1 hair, 2 sweat duct, 3 Merkel cell,
+        4 Langerhans cell), ``radius_um`` and ``slope`` (sideways step per depth).
+    """
+
+    classes: NDArray[np.uint8]
+    depth_um: Image
+    junction_um: Image
+    epidermis_um: FloatArray
+    glass_um: FloatArray
+    confounders: Pattern

@@ -133,6 +133,46 @@ def white_noise(shape: tuple[int, ...], sigma_px: float, rng: Generator) -> Imag
     return _as_image(soft * np.float32(_blur_gain(sigma_px)))
 
 
+def smooth_line(count: int, scale: float, rng: Generator) -> FloatArray:
+    """Draw a Gaussian random function of one variable, of zero mean and unit variance.
+
+    Parameters
+    ----------
+    count : int
+        Number of values.
+    scale : float
+        Correlation length s in steps from value to value: correlation falls as
+        exp(-d² / (2 s²)). Below one step, values are independent.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    FloatArray
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> line = smooth_line(2000, 8.0, np.random.default_rng(0))
+    >>> line.shape, bool(abs(line.std() - 1) < 0.2)
+    ((2000,), True)
+    """
+    # Six nodes a scale, so that cubics between them change neither variance nor slope.
+    pitch = max(scale / 6.0, 1.0)
+    sigma = scale / pitch / np.sqrt(2.0)
+    reach = int(np.ceil(4.0 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= np.sqrt(np.sum(kernel**2))
+    at = np.arange(count) / pitch
+    left = at.astype(np.intp)
+    nodes = int(left[-1]) + 4
+    value = np.convolve(rng.standard_normal(nodes + 2 * reach), kernel, mode="valid")
+    a, b, c, d = (value[left + k] for k in range(4))
+    t = at - left
+    # Catmull and Rom's cubic through b and c, from the one to the other.
+    bend = (2.0 * a - 5.0 * b + 4.0 * c - d) + t * (3.0 * (b - c) + d - a)
+    return np.asarray(b + 0.5 * t * (c - a + t * bend), np.float64)
+
+
 def perlin_noise(shape: tuple[int, ...], scale_px: float, rng: Generator) -> Image:
     """Draw Perlin's gradient noise scaled to unit variance.
 

@@ -13,6 +13,8 @@ from simcell.sample import Sample
 
 _MEMBRANE_PX = 1.0  # a pixel this near to a border lies on the membrane
 _INTERIOR_UM = 2.5  # a pixel this far from every border lies inside a cell
+_JUNCTION = 4  # class of the dermal-epidermal junction in skin layers
+_RUN = 4  # columns over which the slope of a layer is taken
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,48 @@ def _roughness(sample: Sample) -> FloatArray:
     return np.array([[float(step.sum()), float(level.sum())]])
 
 
+def _class_share(number: int) -> Callable[[Sample], FloatArray]:
+    def collect(sample: Sample) -> FloatArray:
+        if sample.classes is None:
+            return np.zeros((0, 1))
+        return _column(np.array([(sample.classes == number).mean()]))
+
+    return collect
+
+
+def _thickness(*numbers: int) -> Callable[[Sample], FloatArray]:
+    """Sum up the pixels of skin layers in µm, half of the last layer's, and the columns."""
+
+    def collect(sample: Sample) -> FloatArray:
+        if sample.classes is None or sample.scene.cells.kind != "skin_layers":
+            return np.zeros((0, 2))
+        pixels = sum(float((sample.classes == number).sum()) for number in numbers)
+        if len(numbers) > 1:
+            pixels -= 0.5 * float((sample.classes == numbers[-1]).sum())
+        return np.array([[pixels * sample.grid.spacing_um[0], sample.grid.shape[1]]])
+
+    return collect
+
+
+def junction(sample: Sample) -> FloatArray:
+    """Area in µm² of the junction's band in skin layers, and the length in µm of its middle.
+
+    The middle of the band's pixels in each column is smoothed over a few columns, as
+    its steps from pixel to pixel would lengthen it.
+    """
+    if sample.classes is None or sample.scene.cells.kind != "skin_layers":
+        return np.zeros((0, 2))
+    band = sample.classes == _JUNCTION
+    count = band.sum(axis=0)
+    row = (np.arange(len(band)) @ band) / np.maximum(count, 1)
+    whole = (count[:-_RUN] > 0) & (count[_RUN:] > 0)
+    step = (row[_RUN:] - row[:-_RUN]) / _RUN
+    area = count[_RUN // 2 : _RUN // 2 - _RUN][whole].sum()
+    length = np.sqrt(1.0 + step[whole] ** 2).sum()
+    spacing = sample.grid.spacing_um[0]
+    return np.array([[area * spacing**2, length * spacing]])
+
+
 STATISTICS: dict[str, Statistic] = {
     "cells_per_mm2": Statistic("cells per mm² of tissue", _density, _ratio),
     "area_um2": Statistic(
@@ -236,5 +280,20 @@ STATISTICS: dict[str, Statistic] = {
         "mean step between neighbouring pixels of a cell, relative to their level",
         _roughness,
         _ratio,
+    ),
+    **{
+        f"class_{number}": Statistic(
+            f"share of pixels in semantic class {number}", _class_share(number), _mean
+        )
+        for number in range(1, 6)
+    },
+    "glycerol_um": Statistic(
+        "skin layers: mean gap between glass and skin, µm", _thickness(2), _ratio
+    ),
+    "epidermis_um": Statistic(
+        "skin layers: mean depth of the junction below the surface, µm", _thickness(3, 4), _ratio
+    ),
+    "junction_um": Statistic(
+        "skin layers: area of the junction's band over its length, µm", junction, _ratio
     ),
 }

@@ -207,7 +207,7 @@ class Preset:
 
 def _layout(scene: Scene) -> tuple[object, ...]:
     """List what all samples of a dataset must share: their shape, and which arrays there are."""
-    parts = {"simcep", *IN_BANDS}  # cells that come with classes of their own
+    parts = {"simcep", "skin_layers", *IN_BANDS}  # cells that come with classes of their own
     classes = scene.prior.kind == "boundary_interior" or scene.cells.kind in parts
     channels = scene.prior.classes if scene.prior.kind == "channels" else 0
     camera = getattr(scene.imaging, "camera", None)

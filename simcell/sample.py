@@ -126,7 +126,8 @@ class Sample:
         has one axis more, in front.
     classes : uint8 array, optional
         Semantic classes, where the prior or the cells have any; those of parts
-        are 0 background, 1 cytoplasm, 2 nucleus, 3 spot.
+        are 0 background, 1 cytoplasm, 2 nucleus, 3 spot, those of skin layers 0 none,
+        1 glass, 2 glycerol, 3 epidermis, 4 dermal-epidermal junction, 5 dermis.
     image : array, optional
         The simulated image, uint8 or uint16.
     versions : dict

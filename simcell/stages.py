@@ -93,16 +93,27 @@ def _stages(scene: Scene, grid: Grid, streams: Streams) -> Iterator[dict[str, An
 
     spacing = grid.spacing_um[0]
     distance = np.ascontiguousarray(grown.distance_um)
-    picture, classes = prior.render(scene.prior, labels, distance, spacing)
-    if classes is None and grown.parts is not None:
-        classes = grown.parts.classes()
+    classes = _classes(grown)
+    if classes is not None and isinstance(scene.prior, Channels | Classes):
+        picture = _prior(scene, classes)
+    else:
+        picture, drawn = prior.render(scene.prior, labels, distance, spacing)
+        classes = classes if drawn is None else drawn
     yield {"prior": picture, "classes": classes}
 
     # Confluent tissue fills its region, holes left by missing cells included.
     confluent = scene.cells.kind in {"voronoi", "power"}
     inside = wide[inner, inner] if confluent else labels > 0
-    view = imaging.View(labels, distance, _centres(objects), inside, grid, grown.parts)
+    centres = _centres(objects)
+    view = imaging.View(labels, distance, centres, inside, grid, grown.parts, grown.layers)
     yield {"image": imaging.render(scene.imaging, view, streams)}
+
+
+def _classes(grown: cells.Cells) -> NDArray[np.uint8] | None:
+    """Return the semantic classes that the cells have of their own, if any."""
+    if grown.parts is not None:
+        return grown.parts.classes()
+    return None if grown.layers is None else grown.layers.classes
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from strategies_oct import class_prior, oct_imaging, skin_layers
 from strategies_points import point_specs
 
 from simcell.scene import Frame, Scene
@@ -115,6 +116,7 @@ def cells() -> st.SearchStrategy[CellSpec]:
             min_visible=number(0, 1),
         ),
         simcep(),
+        skin_layers(),
     )
 
 
@@ -290,13 +292,17 @@ def _packs(points: PointSpec) -> bool:
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     """Any valid scene of a small field."""
+    made = draw(cells())
+    layered = made.kind == "skin_layers"
     frame = draw(frames())
+    if layered:
+        frame = frame.model_copy(update={"edges": "free"})
     size = tuple(side * frame.spacing_um for side in frame.shape)
     return Scene(
         frame=frame,
         region=Full() if frame.edges == "periodic" else draw(regions(size)),
         points=draw(point_specs().filter(_packs)),
-        cells=draw(cells()),
-        prior=draw(priors()),
-        imaging=draw(imaging()),
+        cells=made,
+        prior=draw(class_prior() if layered else priors()),
+        imaging=draw(oct_imaging() if layered else imaging()),
     )

@@ -64,6 +64,25 @@ PRESETS: dict[str, tuple[str, list[str]]] = {
     "no about": ("name: a\nabout: ''\n", ["about = ''", "must not be empty"]),
     "unknown block": (HEAD + "scen: {}\n", ["scen: unknown name", "did you mean 'scene'?"]),
     "unknown part": (HEAD + "scene: {cel: {}}\n", ["scene.cel", "did you mean 'cells'?"]),
+    "tomogram without layers": (
+        scene("imaging: {kind: oct}"),
+        ["scene: imaging.kind = 'oct'", "does not go with cells.kind = 'voronoi'"],
+    ),
+    "layers under another microscope": (
+        scene("cells: {kind: skin_layers}, prior: {kind: classes}"),
+        ["scene: imaging.kind = 'rcm'", "cells.kind = 'skin_layers'", "use none or oct"],
+    ),
+    "layers on a torus": (
+        f"{HEAD}scene: {{frame: {{edges: periodic}}, region: {{kind: full}}, "
+        "cells: {kind: skin_layers}, prior: {kind: classes}, imaging: {kind: oct}}\n",
+        ["frame.edges = 'periodic'", "cells.kind = 'skin_layers' needs 'free'"],
+    ),
+    "nothing for points to become": (
+        scene(
+            "cells: {kind: skin_layers, confounders: {hair: 0, duct: 0, merkel: 0, langerhans: 0}}"
+        ),
+        ["one share must be above 0"],
+    ),
     "unknown field": (
         scene("points: {kind: hard_core, densty: 3}"),
         ["scene.points.densty: unknown name", "did you mean 'density'?"],

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from simcell.fields import blur, border_distance, perlin_noise, smooth_noise, white_noise
+from simcell.fields import (
+    blur,
+    border_distance,
+    perlin_noise,
+    smooth_line,
+    smooth_noise,
+    white_noise,
+)
 
 
 def _correlation(field, lag):
@@ -94,3 +101,25 @@ def test_border_distance_against_brute_force():
 
 def test_border_distance_without_borders_is_large():
     assert border_distance(np.ones((16, 16), np.int32)).min() >= 16
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0, 9.0, 60.0])
+def test_smooth_lines_have_unit_variance_and_gaussian_correlation(scale):
+    rng = np.random.default_rng(8)
+    lines = np.stack([smooth_line(600, scale, rng) for _ in range(300)])
+    pieces = lines.size / (1 + np.sqrt(np.pi) * scale)
+    assert abs(lines.var() - 1) < max(0.03, 4 * np.sqrt(2 / pieces))
+    assert abs(lines.mean()) < 4 * np.sqrt(2.5 * scale / lines.size + 1 / lines.size)
+    # No node shows: variance is the same everywhere, and so is that of the slope.
+    assert np.ptp(lines.var(axis=0)) < 1.3
+    lag = max(1, round(scale))
+    expected = np.exp(-0.5 * (lag / scale) ** 2)
+    measured = np.mean(lines[:, lag:] * lines[:, :-lag])
+    assert abs(measured - expected) < max(0.03, 4 / np.sqrt(pieces))
+
+
+def test_smooth_lines_have_no_kinks():
+    line = smooth_line(4000, 60.0, np.random.default_rng(0))
+    # The curvature of a Gaussian process is 3 / s⁴ in variance; a kink would be a spike in it.
+    bend = np.diff(line, 2)
+    assert np.abs(bend).max() < 6 * np.sqrt(3) / 60**2

@@ -71,7 +71,7 @@ def test_check_finds_what_is_off():
 
 
 SHIPPED = ["rcm-ss", "rcm-sg-clean", "discs", "honeycomb", "islands"]
-SHIPPED += ["simcep", "simcep-nuclei", "simcep-bacteria", "dermogan2"]
+SHIPPED += ["simcep", "simcep-nuclei", "simcep-bacteria", "dermogan2", "skin-oct"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -79,3 +79,35 @@ def test_shipped_presets_meet_their_expectations(name):
     findings = check(simcell.load_preset(name), 16, seed=11)
     assert not [(f.name, f.value) for f in findings if f.off]
     assert any(f.expected for f in findings)
+
+
+def skin(seed, *sets):
+    preset = simcell.load_preset("skin-oct").with_set(["imaging.kind=none", *sets])
+    return simcell.simulate(preset.base, seed=seed, index=0)
+
+
+@pytest.mark.parametrize("dej", [4.0, 5.0, 8.0])
+def test_thickness_of_the_junction_is_that_along_its_normal(dej):
+    steep = ["cells.rete_um=45", "cells.rete_period_um=80", f"cells.dej_um={dej}"]
+    samples = [skin(seed, *steep) for seed in range(8)]
+    assert STATISTICS["junction_um"].measure(samples)[0] == pytest.approx(dej, rel=0.015)
+    # Counted up and down the band is thicker by far: the statistic does not measure that.
+    up_down = np.mean([(s.classes == 4).sum(axis=0).mean() * 0.9 for s in samples])
+    assert up_down > 1.15 * dej
+
+
+def test_layers_measure_as_thick_as_they_were_asked_for():
+    flat = ["cells.gap_um=18", "cells.surface_um=0", "cells.furrows_per_mm=0"]
+    flat += ["cells.rete_um=0", "cells.epidermis_cv=0", "cells.glass_slope=0"]
+    sample = skin(0, *flat)
+    assert STATISTICS["glycerol_um"].measure([sample])[0] == pytest.approx(18, abs=0.9)
+    assert STATISTICS["epidermis_um"].measure([sample])[0] == pytest.approx(68, abs=0.9)
+    shares = [STATISTICS[f"class_{number}"].measure([sample])[0] for number in range(1, 6)]
+    assert sum(shares) == pytest.approx(1)
+    assert shares[0] == pytest.approx(16 / 201.6, abs=1 / 224)
+
+
+def test_statistics_of_layers_say_nothing_of_other_cells():
+    sample = simcell.simulate(simcell.load_preset("discs").base, seed=0, index=0)
+    for name in ("junction_um", "epidermis_um", "glycerol_um", "class_1"):
+        assert len(STATISTICS[name].collect(sample)) == 0

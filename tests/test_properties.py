@@ -153,16 +153,17 @@ def check_pictures(sample: Sample) -> None:
         assert set(np.unique(sample.prior)) <= {0, 255}
     if scene.prior.kind == "filled":
         assert not np.any(sample.prior[sample.labels == 0])
-    of_prior, of_parts = scene.prior.kind == "boundary_interior", scene.cells.kind == "simcep"
-    assert (sample.classes is not None) == (of_prior or of_parts)
+    of_prior = scene.prior.kind == "boundary_interior"
+    own = {"simcep": check_parts, "skin_layers": check_layers}.get(scene.cells.kind)
+    assert (sample.classes is not None) == (of_prior or own is not None)
     if sample.classes is not None:
         assert sample.classes.dtype == np.uint8
     if of_prior:
         assert sample.classes is not None
         assert np.array_equal(sample.classes > 0, sample.labels > 0)
         assert np.array_equal(sample.prior, np.array([0, 128, 255])[sample.classes])
-    elif of_parts:
-        check_parts(sample)
+    elif own is not None:
+        own(sample)
     assert (sample.image is None) == (scene.imaging.kind == "none")
     if sample.image is not None:
         assert sample.image.shape == shape
@@ -171,6 +172,24 @@ def check_pictures(sample: Sample) -> None:
     for name in ("region", "labels", "objects", "prior", "classes", "image"):
         array = getattr(sample, name)
         assert array is None or not array.flags.writeable
+
+
+def check_layers(sample: Sample) -> None:
+    """Every label is a piece of one class, and the table says which; the prior shows it."""
+    labels, classes, table = sample.labels, sample.classes, sample.objects
+    assert labels is not None
+    assert classes is not None
+    assert table is not None
+    assert sample.pattern is not None
+    assert np.array_equal(np.concatenate([[0], table["type"]])[labels], classes)
+    assert set(np.unique(classes)) <= set(range(6))
+    assert sample.prior is not None
+    assert sample.scene.prior.kind == "classes"
+    last = sample.scene.prior.classes
+    greys = np.rint(255 * np.minimum(np.arange(6) / last, 1))
+    assert np.array_equal(sample.prior, greys[classes])
+    assert np.all(np.isin(sample.pattern.marks["confounder"], [1, 2, 3, 4]))
+    assert np.all(sample.pattern.marks["radius_um"] > 0)
 
 
 def check_parts(sample: Sample) -> None:

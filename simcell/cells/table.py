@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simcell.arrays import FloatArray, Grid, Image, IntArray, Parts, Pattern
+from simcell.arrays import FloatArray, Grid, Image, IntArray, Layers, Parts, Pattern
 from simcell.cells.pieces import Pieces, adjacent_pairs, measure, split
 from simcell.fields import border_distance
 from simcell.sample import OBJECT_COLUMNS_2D
@@ -32,6 +32,8 @@ class Cells:
         The seeds as they were used, moved by Lloyd steps where there were any.
     parts : Parts, optional
         Cytoplasm, nuclei and spots, for the kinds that draw them.
+    layers : Layers, optional
+        Layers of the skin, for the kind that draws them.
     """
 
     labels: IntArray
@@ -40,6 +42,7 @@ class Cells:
     distance_um: Image
     pattern: Pattern
     parts: Parts | None = None
+    layers: Layers | None = None
 
 
 def tabulate(

@@ -7,11 +7,12 @@ from typing import Any, assert_never
 from numpy.typing import NDArray
 
 from simcell.arrays import Grid, Painted
-from simcell.imaging import fluorescence, mosaic, rcm, volume
+from simcell.imaging import fluorescence, mosaic, oct, rcm, volume
 from simcell.imaging.view import View
 from simcell.rng import Streams
 from simcell.scene.imaging import Fluorescence, ImagingSpec, NoImage, Rcm
 from simcell.scene.mosaic import RcmMosaic
+from simcell.scene.oct import Oct
 from simcell.scene.volume import FluorescenceVolume
 
 __all__ = ["View", "halo", "render", "render_block"]
@@ -52,6 +53,8 @@ def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[Any] | No
             return rcm.image(spec, view, streams)
         case Fluorescence():
             return fluorescence.image(spec, view, streams)
+        case Oct():
+            return oct.image(spec, view, streams)
         case FluorescenceVolume() | RcmMosaic():
             msg = f"imaging of kind {spec.kind!r} looks at painted blocks"
             raise AssertionError(msg)

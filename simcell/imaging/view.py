@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simcell.arrays import BoolArray, FloatArray, Grid, Image, IntArray, Parts
+from simcell.arrays import BoolArray, FloatArray, Grid, Image, IntArray, Layers, Parts
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class View:
     grid : Grid
     parts : Parts, optional
         Cytoplasm, nuclei and spots, where the cells have any.
+    layers : Layers, optional
+        Layers of the skin, where the cells are those.
     """
 
     labels: IntArray
@@ -33,6 +35,7 @@ class View:
     tissue: BoolArray
     grid: Grid
     parts: Parts | None = None
+    layers: Layers | None = None
 
     @property
     def spacing_um(self) -> float:

@@ -107,7 +107,8 @@ def _caption(canvas: Image.Image, sample: Sample, title: str, names: list[str]) 
     draw = ImageDraw.Draw(canvas)
     parts = [title, f"seed {sample.seed}", f"index {sample.index}"]
     if sample.objects is not None:
-        parts.append(f"{len(sample.objects)} cells")
+        what = "pieces of layers" if sample.scene.cells.kind == "skin_layers" else "cells"
+        parts.append(f"{len(sample.objects)} {what}")
     text = "  ·  ".join(part for part in parts if part)
     font = _font(16)
     while font.size > 9 and draw.textlength(text, font) > canvas.width:

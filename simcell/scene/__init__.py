@@ -33,10 +33,18 @@ IN_BANDS = {"nucleus_golgi": 3, "mosaic": 2}
 """Cells that are painted band by band, and the sides of their frame."""
 
 _FITTING = {
-    "prior": {"nucleus_golgi": ("channels", "classes"), "mosaic": ("channels", "classes")},
-    "imaging": {"nucleus_golgi": ("none", "fluorescence_volume"), "mosaic": ("none", "rcm_mosaic")},
+    "prior": {
+        "nucleus_golgi": ("channels", "classes"),
+        "mosaic": ("channels", "classes"),
+        "skin_layers": ("channels", "classes"),
+    },
+    "imaging": {
+        "nucleus_golgi": ("none", "fluorescence_volume"),
+        "mosaic": ("none", "rcm_mosaic"),
+        "skin_layers": ("none", "oct"),
+    },
 }
-"""Kinds of prior and imaging that cells painted in bands need; no other cells take them."""
+"""Kinds of prior and imaging that these cells need; no other cells take them."""
 
 
 class Frame(Spec):
@@ -131,13 +139,12 @@ class Scene(Spec):
 
     @model_validator(mode="after")
     def _bands_are_full(self) -> Self:
-        if self.cells.kind not in IN_BANDS:
-            return self
-        for path, value, needed in (
-            ("region.kind", self.region.kind, "full"),
-            ("frame.edges", self.frame.edges, "free"),
+        banded, layered = self.cells.kind in IN_BANDS, self.cells.kind == "skin_layers"
+        for path, value, needed, holds in (
+            ("region.kind", self.region.kind, "full", banded),
+            ("frame.edges", self.frame.edges, "free", banded or layered),
         ):
-            if value != needed:
+            if holds and value != needed:
                 msg = f"{path} = {value!r}: cells.kind = {self.cells.kind!r} needs {needed!r}"
                 raise ValueError(msg)
         return self

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from simcell.scene._spec import Spec
 from simcell.scene.mosaic import Mosaic
+from simcell.scene.skin import SkinLayers
 from simcell.scene.volume import NucleusGolgi
 
 Rim = Literal["merge", "drop", "keep"]
@@ -176,6 +177,6 @@ BandedSpec = NucleusGolgi | Mosaic
 """Cells that are laid out first and painted band by band."""
 
 CellSpec = Annotated[
-    Voronoi | Power | Outlines | Simcep | BandedSpec,
+    Voronoi | Power | Outlines | Simcep | SkinLayers | BandedSpec,
     Field(discriminator="kind"),
 ]

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from simcell.scene._spec import Spec
 from simcell.scene.mosaic import RcmMosaic
+from simcell.scene.oct import Oct
 from simcell.scene.volume import FluorescenceVolume
 
 
@@ -269,6 +270,6 @@ class Fluorescence(Spec):
 
 
 ImagingSpec = Annotated[
-    NoImage | Rcm | Fluorescence | FluorescenceVolume | RcmMosaic,
+    NoImage | Rcm | Fluorescence | Oct | FluorescenceVolume | RcmMosaic,
     Field(discriminator="kind"),
 ]
