@@ -120,12 +120,12 @@ def confounders(spec: OctConfounders, layers: Layers, spacing_um: float, streams
     return factor
 
 
-def _window(x0: float, reach_um: float, width: int, spacing_um: float) -> tuple[slice, FloatArray]:
+def _window(x0: float, reach_um: float, width: int, spacing_um: float) -> tuple[slice, Image]:
     """Columns within reach of ``x0``, and their centres in µm from it."""
     low = int(np.clip((x0 - reach_um) / spacing_um, 0, width))
     high = int(np.clip((x0 + reach_um) / spacing_um + 1, low, width))
     columns = np.arange(low, high, dtype=np.float64)
-    return slice(low, high), np.asarray((columns + 0.5) * spacing_um - x0, np.float64)
+    return slice(low, high), np.asarray((columns + 0.5) * spacing_um - x0, np.float32)
 
 
 def _follicle(
@@ -136,9 +136,9 @@ def _follicle(
     spacing_um: float,
 ) -> None:
     """Draw a slanted dark tube with bright walls and a shaft, and the shadow below it."""
-    at, radius, slope = place
+    at, radius, slope = place[0], np.float32(place[1]), np.float32(place[2])
     height, width = factor.shape
-    reach = 2.0 * radius + abs(slope) * height * spacing_um
+    reach = float(2.0 * radius + abs(slope) * height * spacing_um)
     where, x = _window(float(at[1]), reach, width, spacing_um)
     depth = layers.depth_um[:, where]
     tissue = depth > 0
