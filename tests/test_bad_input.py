@@ -153,7 +153,37 @@ PRESETS: dict[str, tuple[str, list[str]]] = {
     ),
     "unknown noise": (scene("imaging: {kind: rcm, noise: loud}"), ["'loud'", "low, medium, high"]),
     "one side": (HEAD + "scene: {frame: {shape: [64]}}\n", ["scene.frame", "needs two sides"]),
-    "three sides": (HEAD + "scene: {frame: {shape: [9, 64, 64]}}\n", ["needs two sides"]),
+    "three sides": (
+        HEAD + "scene: {frame: {shape: [9, 64, 64]}}\n",
+        ["frame.shape = [9, 64, 64]: cells.kind = 'voronoi' needs 2 sides, [y, x]"],
+    ),
+    "four sides": (HEAD + "scene: {frame: {shape: [2, 9, 64, 64]}}\n", ["or three, [z, y, x]"]),
+    "a flat volume": (
+        HEAD + "scene: {region: {kind: full}, cells: {kind: nucleus_golgi}}\n",
+        ["frame.shape = [256, 256]", "needs 3 sides, [z, y, x]"],
+    ),
+    "z of a flat field": (
+        HEAD + "scene: {frame: {z_spacing_um: 2}}\n",
+        ["z_spacing_um = 2: shape = [256, 256] has no z", "give shape three sides"],
+    ),
+    "membranes of a volume": (
+        HEAD + "scene: {frame: {shape: [9, 64, 64]}, region: {kind: full}, "
+        "cells: {kind: nucleus_golgi}}\n",
+        ["prior.kind = 'membrane': does not go with", "use channels or classes"],
+    ),
+    "channels of cells": (
+        scene("prior: {kind: channels}"),
+        ["prior.kind = 'channels'", "cells.kind = 'voronoi'", "use another"],
+    ),
+    "image of another world": (
+        scene("imaging: {kind: rcm_mosaic}"),
+        ["imaging.kind = 'rcm_mosaic'", "use another"],
+    ),
+    "island of a volume": (
+        HEAD + "scene: {frame: {shape: [9, 64, 64]}, cells: {kind: nucleus_golgi}, "
+        "prior: {kind: channels}, imaging: {kind: none}}\n",
+        ["region.kind = 'bezier'", "needs 'full'"],
+    ),
     "too small": (HEAD + "scene: {frame: {shape: [4, 64]}}\n", ["at least 8 px"]),
     "too big": (HEAD + "scene: {frame: {shape: [90000, 90000]}}\n", ["use a smaller field"]),
     "margin too big": (HEAD + "scene: {frame: {margin_um: 9999}}\n", ["field or margin"]),
