@@ -88,6 +88,37 @@ def test_gain_read_noise_and_offset_have_their_units():
     assert grey.var() == pytest.approx(4.0 * (1000 + 900) + 1 / 12, rel=0.02)
 
 
+def test_smoothing_spares_the_light_and_ties_the_noise_of_neighbours():
+    light = np.full((400, 400), 0.5, np.float32)
+    spec = FluoCamera(photons=2000, read_noise=30, smooth_px=1.2, gain=2.0, offset=100, bits=16)
+    grey = expose(light, spec, Streams(0, 0)).astype(float) - 2100
+    at = np.arange(-12, 13)
+    kernel = np.exp(-(at**2) / (2 * 1.2**2))
+    kernel /= kernel.sum()
+    tied = np.correlate(kernel, kernel, "full")[24:]
+    assert grey.mean() == pytest.approx(0, abs=1)
+    # Of the noise after one Gaussian, as long as the kernel's tails do not matter.
+    assert grey.var() == pytest.approx(4.0 * (1000 + 900) * tied[0] ** 2 + 1 / 12, rel=0.03)
+    for lag in (1, 2):
+        both = (grey[:, lag:] * grey[:, :-lag]).mean() / grey.var()
+        assert both == pytest.approx(tied[lag] / tied[0], abs=0.02)
+    edge = np.zeros((64, 64), np.float32)
+    edge[:, 32:] = 1.0
+    spec = FluoCamera(photons=1e6, read_noise=0, smooth_px=1.2, gain=0.01, offset=0, bits=16)
+    slope = np.diff(expose(edge, spec, Streams(0, 0)).astype(float).mean(axis=0))[24:39]
+    spread = np.sqrt(np.average((np.arange(15) - 7) ** 2, weights=slope))
+    assert spread == pytest.approx(1.2, rel=0.05)
+
+
+def test_smoothing_takes_planes_one_by_one():
+    light = np.zeros((3, 16, 16), np.float32)
+    light[1] = 1.0
+    spec = FluoCamera(photons=1e6, read_noise=0, smooth_px=2.0, gain=1e-3, offset=0, bits=16)
+    grey = expose(light, spec, Streams(0, 0))
+    assert not grey[[0, 2]].any()
+    assert np.all(abs(grey[1].astype(float) - 1000) < 10)
+
+
 def test_a_point_source_shows_the_psf():
     image = render(clean(psf_um=4.0), view_of(points((50, 50))), Streams(0, 0))
     assert image.dtype == np.uint16
