@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from simcell.arrays import Grid, Parts
-from simcell.imaging import View, render
-from simcell.imaging import camera
+from simcell.imaging import View, camera, render
 from simcell.imaging.camera import expose, photons
 from simcell.imaging.fluorescence import FWHM, clouds, illumination, out_of_focus
 from simcell.imaging.texture import textures
