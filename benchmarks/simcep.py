@@ -29,7 +29,11 @@ second table tells by how much (standard error of the ratio), and the first stan
 depend on the pairs that pass for single objects. SIMCEP gives touching cells one depth,
 the preset each its own: its crowded images vary more in sharpness.
 
-    python benchmarks/simcep.py --data DIR --figure simcep.png
+With ``--bacteria`` the preset simcep-bacteria is compared in the same way with the ten
+or more synthetic images of a folder: ``images/*cell.png``, and their centres in
+``points/*.csv``.
+
+    python benchmarks/simcep.py --data DIR --bacteria DIR --figure simcep.png
 """
 
 from __future__ import annotations
@@ -71,6 +75,7 @@ NAMES = (
     "bg_madsd",
     "max",
 )
+HALVES = {"all": slice(None), "fit": slice(0, None, 2), "rest": slice(1, None, 2)}
 BANDS = ((2, 8), (8, 20), (20, 40), (40, 64), (64, 90), (90, 127))  # in 1/256 per pixel
 
 
@@ -171,6 +176,20 @@ def pictures(images: list[np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.array([row[name] for row in rows], float) for name in rows[0]}
 
 
+def lamp(images: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Grey levels of bacteria under their lamp, one value for each image."""
+    rows = []
+    for image in images:
+        y, x = np.indices(image.shape) / np.max(image.shape) - 0.5
+        ring = (np.hypot(y, x) / np.sqrt(0.5) * 4).astype(int)
+        row = {"grey mean": image.mean(), "grey sd": image.std()}
+        row |= {f"percentile {q}": np.percentile(image, q) for q in (1, 5, 25, 50, 75, 95, 99)}
+        for k, where in enumerate(("middle", "half way", "edge", "corners")):
+            row[f"dark of {where}"] = np.percentile(image[ring == k], 5)
+        rows.append(row)
+    return {name: np.array([row[name] for row in rows], float) for name in rows[0]}
+
+
 def histogram(images: list[np.ndarray]) -> np.ndarray:
     """Share of pixels in every grey level."""
     counts = np.bincount(np.concatenate([image.ravel() for image in images]), minlength=256)
@@ -217,6 +236,35 @@ def compare_singles(known: dict[str, Any], number: int, seed: int) -> None:
                 print(line(key, name, known[key][name], got[name]))
 
 
+def report(
+    key: str, wanted: dict[str, np.ndarray], got: dict[str, np.ndarray], repeats: int
+) -> None:
+    """Compare image for image, as the counts differ; power varies by factors: in logarithms."""
+    for name in wanted:
+        log = "power" in name
+        x, y = (np.log(v) if log else v for v in (wanted[name], got[name]))
+        gap = x - y.reshape(repeats, -1).mean(axis=0)
+        chance = gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else np.nan
+        means = np.exp([x.mean(), y.mean()]) if log else np.array([x.mean(), y.mean()])
+        chance /= 1.0 if log else max(means[0], 1e-9)
+        print(line(key, name, *means, f"± {chance:.2f}"))
+
+
+def compare_bacteria(folder: Path, half: str, repeats: int, seed: int) -> None:
+    """Compare the preset simcep-bacteria with images of known counts."""
+    theirs, densities = [], []
+    for file in sorted(folder.glob("images/*cell.png"))[HALVES[half]]:
+        theirs.append(cv2.imread(str(file)).max(axis=2))  # all light is in one colour
+        points = folder / "points" / f"{file.name[:3]}.csv"
+        densities.append(len(points.read_text().splitlines()) / (256 * 0.2e-3) ** 2)
+    made = []
+    for index, density in enumerate(densities * repeats):
+        preset = simcell.load_preset("simcep-bacteria").with_set([f"points.density={density}"])
+        scene = preset.scene(seed=seed, index=index)
+        made.append(simcell.simulate(scene, seed=seed, index=index).image)
+    report("bact.", lamp(theirs), lamp(made), repeats)
+
+
 def compare_pictures(data: Path, half: str, repeats: int, seed: int) -> None:
     for focus, channel in CONDITIONS:
         originals = [pair for pair in real(data, focus, channel, half) if pair[0] >= 5]
@@ -226,34 +274,36 @@ def compare_pictures(data: Path, half: str, repeats: int, seed: int) -> None:
         counts = [float(count) for count, _ in originals] * repeats
         made = list(ours(focus, channel, counts, seed + 1))
         theirs = [image for _, image in originals]
-        wanted, got = pictures(theirs), pictures(made)
-        for name in wanted:
-            # Image for image, as the counts differ; power varies by factors: in logarithms.
-            log = "power" in name
-            x, y = (np.log(v) if log else v for v in (wanted[name], got[name]))
-            gap = x - y.reshape(repeats, -1).mean(axis=0)
-            chance = gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else np.nan
-            means = np.exp([x.mean(), y.mean()]) if log else np.array([x.mean(), y.mean()])
-            chance /= 1.0 if log else max(means[0], 1e-9)
-            print(line(key, name, *means, f"± {chance:.2f}"))
+        report(key, pictures(theirs), pictures(made), repeats)
         shared = np.minimum(histogram(theirs), histogram(made)).sum()
         print(f"{key:<8}{'histograms share':<26}{shared:>32.2f}{'  *' if shared < 0.9 else ''}")
 
 
 @click.command()
 @click.option("--data", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--bacteria", type=click.Path(exists=True, path_type=Path))
 @click.option("--figure", type=click.Path(path_type=Path))
 @click.option("--half", type=click.Choice(["rest", "fit", "all"]), default="rest")
 @click.option("-n", "number", default=100, show_default=True, help="images of each condition")
 @click.option("--repeats", default=4, show_default=True, help="images of ours for an original")
 @click.option("--seed", default=1, show_default=True)
-def main(data: Path, figure: Path | None, half: str, number: int, repeats: int, seed: int) -> None:
+def main(
+    data: Path,
+    bacteria: Path | None,
+    figure: Path | None,
+    half: str,
+    number: int,
+    repeats: int,
+    seed: int,
+) -> None:
     """Print the tables; write the figure."""
     file = next(data.rglob("simcep_stats.json"), None)
     print(f"{'':<8}{'single objects':<26}{'original':>12}{'ours':>12}{'ratio':>8}")
     compare_singles(json.loads(file.read_text()) if file else {}, number, seed)
     print(f"{'':<8}{f'images ({half})':<26}{'original':>12}{'ours':>12}{'ratio':>8}{'± s.e.':>8}")
     compare_pictures(data, half, repeats, seed)
+    if bacteria:
+        compare_bacteria(bacteria, half, repeats, seed + 2)
     if figure:
         draw(data, figure, seed)
 
