@@ -240,7 +240,7 @@ def simcep() -> Preset:
         frame=Frame(shape=(512, 512), spacing_um=0.65, margin_um=30),
         region=Full(),
         points=SimcepCluster(density=450, clusters=4, probability=0.25, spread=0.05),
-        cells=Simcep(types=(cell,), overlap_limit=0.1, depth_um=1.0),
+        cells=Simcep(types=(cell,), overlap_limit=0.1, depth_um=0.65),
         prior=Filled(gap_um=0.0),
         imaging=Fluorescence(
             cytoplasm=FluoPart(
@@ -250,15 +250,18 @@ def simcep() -> Preset:
             ),
             nucleus=FluoPart(brightness=0.75, cell_cv=0.08),
             field=FluoField(falloff=0.05, misalignment=0.1, autofluorescence=0.005),
-            focus=FluoFocus(plane_um=0.0, blur=0.5),
-            psf_um=1.0,
-            camera=FluoCamera(photons=5000, read_noise=50, gain=0.05, offset=0.0),
+            focus=FluoFocus(plane_um=2.15, blur=0.5),
+            psf_um=1.22,
+            camera=FluoCamera(
+                photons=100000, read_noise=1000, smooth_px=0.55, gain=0.00255, offset=0.5
+            ),
         ),
     )
     vary = {
         "points.density": Uniform(low=150, high=700),
         "points.probability": Uniform(low=0.0, high=0.5),
-        "imaging.psf_um": Uniform(low=0.4, high=4.0),
+        "imaging.psf_um": Uniform(low=0.6, high=4.0),
+        "imaging.focus.plane_um": Normal(mean=2.15, sd=0.36, low=1.0, high=3.3),
     }
     return Preset("simcep", "Cells with nuclei", (), scene, vary, {})
 
@@ -309,15 +312,16 @@ def simcep_bacteria() -> Preset:
         prior=Filled(gap_um=0.2),
         imaging=Fluorescence(
             nucleus=FluoPart(brightness=0.75, cell_cv=0.05, texture=FluoTexture(bias=0.55)),
-            field=FluoField(glow=0.33, misalignment=0.22, autofluorescence=0.09),
+            field=FluoField(glow=0.29, misalignment=0.15, autofluorescence=0.05),
             focus=FluoFocus(plane_um=0.0, blur=0.4),
             psf_um=0.42,
-            camera=FluoCamera(photons=20000, read_noise=180, gain=0.01275, offset=0),
+            camera=FluoCamera(photons=20000, read_noise=180, gain=0.01275, offset=9),
         ),
     )
     vary = {
         "points.density": Normal(mean=66000, sd=24000, low=25000, high=125000),
         "points.probability": Uniform(low=0.1, high=0.7),
+        "imaging.field.glow": Normal(mean=0.29, sd=0.07, low=0.12, high=0.45),
     }
     return Preset("simcep-bacteria", "Small overlapping cells", (), scene, vary, {})
 

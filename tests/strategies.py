@@ -199,6 +199,7 @@ def fluorescence() -> st.SearchStrategy[Fluorescence]:
     camera: dict[str, st.SearchStrategy[Any]] = {
         "photons": number(1, 1e7),
         "read_noise": st.just(0.0) | number(0, 100),
+        "smooth_px": st.just(0.0) | number(0, 5),
         "gain": number(1e-4, 10),
         "offset": number(-100, 1000),
     }

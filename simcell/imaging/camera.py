@@ -1,4 +1,4 @@
-"""A camera that counts photons: Poisson, read noise, gain, 8 or 16 bits, JPEG."""
+"""A camera that counts photons: Poisson, read noise, smoothing, gain, 8 or 16 bits, JPEG."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simcell.arrays import Image
+from simcell.fields import blur
 from simcell.rng import Streams
 from simcell.scene.imaging import FluoCamera
 
@@ -19,7 +20,7 @@ _FEW = 20.0
 
 
 def expose(light: Image, spec: FluoCamera, streams: Streams) -> NDArray[Any]:
-    """Count the photons of an image, add read noise and digitise.
+    """Count the photons of an image, add read noise, smooth and digitise.
 
     Parameters
     ----------
@@ -45,12 +46,20 @@ def expose(light: Image, spec: FluoCamera, streams: Streams) -> NDArray[Any]:
         read = streams("imaging.read").standard_normal(light.shape, dtype=np.float32)
         read *= np.float32(spec.read_noise)
         counts += read
+    if spec.smooth_px > 0:
+        counts = _smooth(counts, spec.smooth_px)
     counts *= np.float32(spec.gain)
     counts += np.float32(spec.offset)
     if spec.bits == 16:
         return np.clip(np.rint(counts), 0, 65535).astype(np.uint16)
     grey = np.clip(np.rint(counts), 0, 255).astype(np.uint8)
     return _compressed(grey, spec.jpeg) if spec.jpeg else grey
+
+
+def _smooth(counts: Image, sigma_px: float) -> Image:
+    """Blur every plane by itself: a camera takes one after the other."""
+    planes = counts.reshape(-1, *counts.shape[-2:])
+    return np.stack([blur(plane, sigma_px) for plane in planes]).reshape(counts.shape)
 
 
 @njit(cache=True)

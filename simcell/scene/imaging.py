@@ -235,6 +235,13 @@ class FluoCamera(Spec):
     read_noise: float = Field(
         3.0, ge=0.0, le=1e6, description="its standard deviation in photo-electrons"
     )
+    smooth_px: float = Field(
+        0.0,
+        ge=0.0,
+        le=50.0,
+        description="blur (Gaussian sigma, pixels) of light and noise by what comes after the "
+        "detector: demosaicing, resampling, a filter",
+    )
     gain: float = Field(0.25, gt=0.0, le=1e4, description="grey levels per photon")
     offset: float = Field(2.0, ge=-1e4, le=1e4, description="grey levels without light")
     bits: Literal[8, 16] = 8

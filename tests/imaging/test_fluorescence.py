@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from simcell.arrays import Grid, Parts
-from simcell.imaging import View, render
+from simcell.imaging import View, camera, render
 from simcell.imaging.camera import expose, photons
 from simcell.imaging.fluorescence import FWHM, clouds, illumination, out_of_focus
 from simcell.imaging.texture import textures
@@ -86,6 +86,36 @@ def test_gain_read_noise_and_offset_have_their_units():
     grey = expose(light, spec, Streams(0, 0)).astype(float)
     assert grey.mean() == pytest.approx(2.0 * 1000 + 100, abs=1)
     assert grey.var() == pytest.approx(4.0 * (1000 + 900) + 1 / 12, rel=0.02)
+
+
+def test_smoothing_spares_the_light_and_ties_the_noise_of_neighbours():
+    light = np.full((400, 400), 0.5, np.float32)
+    spec = FluoCamera(photons=2000, read_noise=30, smooth_px=1.2, gain=2.0, offset=100, bits=16)
+    grey = expose(light, spec, Streams(0, 0)).astype(float) - 2100
+    at = np.arange(-12, 13)
+    kernel = np.exp(-(at**2) / (2 * 1.2**2))
+    kernel /= kernel.sum()
+    tied = np.correlate(kernel, kernel, "full")[24:]
+    assert grey.mean() == pytest.approx(0, abs=1)
+    # Of the noise after one Gaussian, as long as the kernel's tails do not matter.
+    assert grey.var() == pytest.approx(4.0 * (1000 + 900) * tied[0] ** 2 + 1 / 12, rel=0.03)
+    for lag in (1, 2):
+        both = (grey[:, lag:] * grey[:, :-lag]).mean() / grey.var()
+        assert both == pytest.approx(tied[lag] / tied[0], abs=0.02)
+    edge = np.zeros((64, 64), np.float32)
+    edge[:, 32:] = 1.0
+    spec = FluoCamera(photons=1e6, read_noise=0, smooth_px=1.2, gain=0.01, offset=0, bits=16)
+    slope = np.diff(expose(edge, spec, Streams(0, 0)).astype(float).mean(axis=0))[24:39]
+    spread = np.sqrt(np.average((np.arange(15) - 7) ** 2, weights=slope))
+    assert spread == pytest.approx(1.2, rel=0.05)
+
+
+def test_smoothing_takes_planes_one_by_one():
+    stack = np.zeros((3, 16, 16), np.float32)
+    stack[1] = 1000.0
+    smooth = camera._smooth(stack, 2.0)
+    assert not smooth[[0, 2]].any()
+    assert np.allclose(smooth[1], 1000)
 
 
 def test_a_point_source_shows_the_psf():
