@@ -7,8 +7,9 @@ level is therefore one of the level below it, so that no label is ever invented,
 nothing shifts: taking each block's first pixel would move every object by half a
 pixel a level.
 
-Decision: an axis is halved only while its pixels are less than twice as long as the
-shortest, so that flat stacks become even before they become shallow.
+Decision: an axis is halved only while its pixels are less than √2 times as long as the
+shortest. Stacks of thick slices become even before they become shallow, and stay within
+that factor.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def levels(
         last = found[-1]
         sides = [s for n, s in zip(last.shape, last.spacing_um, strict=True) if n > 1]
         steps = tuple(
-            2 if n > 1 and s < 2 * min(sides) else 1
+            2 if n > 1 and s**2 < 2 * min(sides) ** 2 else 1
             for n, s in zip(last.shape, last.spacing_um, strict=True)
         )
         found.append(_coarser(last, steps))
