@@ -164,7 +164,7 @@ def _layers(
         if array.ndim > samples + ndim:
             count = array.shape[samples]
             settings["channel_axis"] = samples
-            settings["name"] = [f"{title} {name} {number}" for number in range(count)]
+            settings["name"] = [f"{title} {name} {number + 1}" for number in range(count)]
             if name == "prior":
                 settings["contrast_limits"] = [(0, 255)] * count
         layers.append((array, settings, _KINDS[name]))

@@ -93,5 +93,5 @@ def _metadata(dataset: Dataset, name: str, place: int, ndim: int) -> dict[str, A
     for axis, side in zip(space, spacing, strict=True):
         about |= {f"PhysicalSize{axis}": side, f"PhysicalSize{axis}Unit": "µm"}
     count = header.arrays[name].shape[0] if ndim > len(space) else 1
-    names = [name] if count == 1 else [f"{name} {number}" for number in range(count)]
+    names = [name] if count == 1 else [f"{name} {number + 1}" for number in range(count)]
     return about | {"Channel": {"Name": names}}
