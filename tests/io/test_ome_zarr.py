@@ -203,12 +203,12 @@ def test_small_bands_make_the_same_pixels(
     exported: Any, deep: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, want = exported("deep")
-    monkeypatch.setattr(ome_zarr, "_CHUNK", {3: (4, 16, 32)})
-    monkeypatch.setattr(ome_zarr, "_SHARD", {3: (8, 48, 64)})
+    monkeypatch.setattr(ome_zarr, "_CHUNK", {3: (4, 32, 64)})
+    monkeypatch.setattr(ome_zarr, "_SHARD", {3: (8, 96, 128)})
     out = export(deep[:1], tmp_path / "out", "ome-zarr")
     for part in ("images/0000.ome.zarr", "priors/0000.ome.zarr"):
         array = zarr.open_array(out / part / "0", mode="r")
-        assert (array.chunks[-3:], array.shards[-3:]) == ((4, 16, 32), (8, 48, 64))
+        assert (array.chunks[-3:], array.shards[-3:]) == ((4, 32, 64), (8, 96, 128))
     for part in ("images/0000.ome.zarr", "images/0000.ome.zarr/labels/labels"):
         for here, there in zip(placed(out / part), placed(want / part), strict=True):
             np.testing.assert_array_equal(here[0], there[0])
