@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from simcell.io.dataset import Dataset
 
 
-def write_objects(dataset: Dataset, folder: Path, name: Callable[[int], str]) -> None:
-    """Write objects.csv: one row a label, with the file and the index of its sample.
+@contextmanager
+def objects_csv(dataset: Dataset, folder: Path) -> Iterator[Callable[[int, str], None]]:
+    """Open objects.csv: one row a label, with the file and the index of its sample.
 
     Parameters
     ----------
@@ -19,12 +21,19 @@ def write_objects(dataset: Dataset, folder: Path, name: Callable[[int], str]) ->
         Whose tables are read, one sample at a time.
     folder : Path
         Where the file goes.
-    name : callable
-        Takes the place of a sample in the dataset; returns the name of its files.
+
+    Yields
+    ------
+    callable
+        Takes the place of a sample in the dataset and the name of its files; writes
+        its rows. Called beside the sample's arrays, it finds the tables read already.
     """
     with (folder / "objects.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["file", "index", *dataset.header.columns])
-        for place in range(len(dataset)):
+
+        def add(place: int, name: str) -> None:
             rows: list[tuple[Any, ...]] = dataset.objects(place).tolist()
-            table.writerows([name(place), dataset.number(place), *row] for row in rows)
+            table.writerows([name, dataset.number(place), *row] for row in rows)
+
+        yield add

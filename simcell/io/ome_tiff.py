@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from simcell.io.dataset import Dataset
 from simcell.io.files import file_name
-from simcell.io.objects import write_objects
+from simcell.io.objects import objects_csv
 from simcell.io.pyramid import Halve, averages, flat_levels, majorities
 from simcell.io.spool import bands, pixels, room
 from simcell.io.tiff import FOLDERS
@@ -30,13 +30,12 @@ def write_ome_tiff(dataset: Dataset, folder: Path) -> None:
     """Write every array as OME-TIFF and all objects as one CSV table."""
     for name in dataset.header.arrays:
         (folder / FOLDERS[name]).mkdir()
+    with objects_csv(dataset, folder) as add:
         for place in range(len(dataset)):
-            _write(dataset, name, place, folder / FOLDERS[name] / _name(dataset, place))
-    write_objects(dataset, folder, lambda place: _name(dataset, place))
-
-
-def _name(dataset: Dataset, place: int) -> str:
-    return file_name(place, len(dataset), "ome.tif")
+            file = file_name(place, len(dataset), "ome.tif")
+            for name in dataset.header.arrays:
+                _write(dataset, name, place, folder / FOLDERS[name] / file)
+            add(place, file)
 
 
 def _write(dataset: Dataset, name: str, place: int, path: Path) -> None:

@@ -33,7 +33,7 @@ from zarr.core.array import ShardsLike
 from simcell.io.dataset import Dataset
 from simcell.io.files import file_name
 from simcell.io.ngff import Greys, Json, image_label, multiscales, omero
-from simcell.io.objects import write_objects
+from simcell.io.objects import objects_csv
 from simcell.io.pyramid import Halve, Level, averages, levels, majorities
 
 _FOLDERS = {"image": "images", "prior": "priors"}
@@ -47,18 +47,16 @@ def write_ome_zarr(dataset: Dataset, folder: Path) -> None:
     arrays = dataset.header.arrays
     pictures = [name for name in _FOLDERS if name in arrays]
     labels = [name for name in ("labels", "classes") if name in arrays]
-    for place in range(len(dataset)):
-        for name in pictures:
-            _write_picture(_Source(dataset, place, name), folder / _FOLDERS[name])
-        home = folder / _FOLDERS[pictures[0]] / _name(dataset, place) / "labels"
-        _write_group(home, {"labels": labels})
-        for name in labels:
-            _write_labels(_Source(dataset, place, name), home / name)
-    write_objects(dataset, folder, lambda place: _name(dataset, place))
-
-
-def _name(dataset: Dataset, place: int) -> str:
-    return file_name(place, len(dataset), "ome.zarr")
+    with objects_csv(dataset, folder) as add:
+        for place in range(len(dataset)):
+            group = file_name(place, len(dataset), "ome.zarr")
+            for name in pictures:
+                _write_picture(_Source(dataset, place, name), folder / _FOLDERS[name] / group)
+            home = folder / _FOLDERS[pictures[0]] / group / "labels"
+            _write_group(home, {"labels": labels})
+            for name in labels:
+                _write_labels(_Source(dataset, place, name), home / name)
+            add(place, group)
 
 
 @dataclass(frozen=True)
@@ -96,9 +94,8 @@ class _Source:
         return f"{self.dataset.header.name} {self.dataset.number(self.place)}"
 
 
-def _write_picture(source: _Source, folder: Path) -> None:
+def _write_picture(source: _Source, group: Path) -> None:
     """Write an image, or a prior, of which all greys are shown."""
-    group = folder / _name(source.dataset, source.place)
     greys = Greys(prod(source.channels), source.dtype)
     if source.name == "image":
         _write_levels(source, group, averages, greys.add)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simcell.io.dataset import Dataset
 from simcell.io.files import file_name
-from simcell.io.objects import write_objects
+from simcell.io.objects import objects_csv
 from simcell.io.spool import pixels
 from simcell.sample import Sample
 
@@ -22,10 +22,13 @@ def write_tiff(dataset: Dataset, folder: Path) -> None:
     """Write every array as TIFF and all objects as one CSV table."""
     for name in dataset.header.arrays:
         (folder / FOLDERS[name]).mkdir()
+    with objects_csv(dataset, folder) as add:
         for place in range(len(dataset)):
-            file = folder / FOLDERS[name] / file_name(place, len(dataset), "tif")
-            save_tiff(file, pixels(dataset, name, place, folder), dataset.spacing_um(place))
-    write_objects(dataset, folder, lambda place: file_name(place, len(dataset), "tif"))
+            file = file_name(place, len(dataset), "tif")
+            for name in dataset.header.arrays:
+                array = pixels(dataset, name, place, folder)
+                save_tiff(folder / FOLDERS[name] / file, array, dataset.spacing_um(place))
+            add(place, file)
 
 
 def write_stardist(dataset: Dataset, folder: Path) -> None:
