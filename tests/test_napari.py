@@ -70,25 +70,30 @@ def test_unknown_samples_are_unknown() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_sample_opens(manager: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(napari, "LARGEST_PX", 96 * 96)
+    monkeypatch.setattr(napari, "LARGEST_PX", 1_000_000)
     [sample] = [
         found
         for found in manager.get_manifest("simcell").contributions.sample_data
         if found.key == name
     ]
     layers = sample.open(_registry=manager.commands)
-    names = [settings["name"] for _, settings, _ in layers]
-    kinds = {settings["name"].split()[-1]: kind for _, settings, kind in layers}
+    kinds = {str(settings["name"]).split()[1].strip("',"): kind for _, settings, kind in layers}
     frame = load_preset(name).base.frame
     assert kinds.pop("labels") == "labels"
     assert kinds.pop("classes", "labels") == "labels"
     assert set(kinds.values()) == {"image"}
-    assert len(names) >= 2
     for data, settings, _ in layers:
-        assert data.shape[-2:] <= (96, 96)
+        assert data.size <= 3_000_000
         assert settings["scale"] == frame.grid.spacing_um
         assert settings["units"] == ("micrometer",) * frame.ndim
     assert sum(settings["visible"] for _, settings, _ in layers) == 2
+
+
+def test_huge_fields_are_cut_to_what_one_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(napari, "LARGEST_PX", 128 * 128)
+    (image, _, _), (_, _, _), (labels, settings, _) = napari.sample_rcm_sg()
+    assert image.shape == labels.shape == (128, 128)
+    assert settings["scale"] == (0.5, 0.5)
 
 
 def test_a_sample_is_that_of_the_preset() -> None:
