@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simcell.preset import Preset
     from simcell.sample import Sample
 
-Format = Literal["zarr", "tiff", "stardist", "coco", "png"]
+Format = Literal["zarr", "ome-zarr", "ome-tiff", "tiff", "stardist", "coco", "png"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -121,6 +121,7 @@ _SEED = click.option("--seed", type=_SEEDS, default=0, show_default=True, help="
 Examples:
   simcell generate --preset rcm-sg -n 400 --out priors.zarr --seed 7 --workers 2
   simcell generate --preset rcm-ss -n 50 --out train --format stardist
+  simcell generate --preset rcm-sg -n 4 --out look --format ome-zarr    for napari, with labels
   simcell generate --preset rcm-sg --set frame.shape=[1000,1000] --set imaging.noise=high
   simcell generate --preset rcm-sg -n 400 --out priors.zarr --resume    after Ctrl-C
   simcell generate --preset rcm-sg -n 100000 --out big.zarr --cluster tcp://head:8786"""
@@ -138,7 +139,7 @@ Examples:
     type=click.Choice(get_args(Format)),
     default="zarr",
     show_default=True,
-    help="A dataset, or a folder for other tools.",
+    help="A dataset, or a folder for other tools; coco and png hold flat images alone.",
 )
 @click.option("--resume", is_flag=True, help="Finish an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output of simcell.")

@@ -26,7 +26,7 @@ from simcell.batch.pool import run_in_processes
 from simcell.batch.progress import reported
 from simcell.batch.task import interruptible
 from simcell.errors import SimcellError
-from simcell.io import files
+from simcell.io import FORMATS, files
 from simcell.io.header import PARTS
 from simcell.preset import Preset, load_preset
 from simcell.vary import Uniform
@@ -393,7 +393,7 @@ def test_resuming_with_something_else_names_the_difference(
         ({"seed": -1}, "seed = -1: must be a whole number from 0"),
         ({"seed": 2**32}, "seed = 4294967296"),
         ({"workers": 0}, "workers = 0: must be a whole number from 1"),
-        ({"format": "jpeg"}, "format = 'jpeg': use one of zarr, tiff, stardist, coco, png"),
+        ({"format": "jpeg"}, "format = 'jpeg': use one of zarr, ome-zarr, ome-tiff, tiff"),
         ({"cluster": "tcp://a:1", "workers": 2}, "the cluster has its own; drop one"),
         ({"preset": "no-such-preset"}, "no-such-preset"),
     ],
@@ -407,7 +407,27 @@ def test_wrong_arguments_are_refused_before_any_work(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("format", ["tiff", "stardist", "coco", "png"])
+VOLUME = """
+name: volume
+about: a field with three sides
+scene:
+  frame: {shape: [16, 64, 64]}
+  region: {kind: full}
+  cells: {kind: nucleus_golgi}
+  prior: {kind: channels}
+  imaging: {kind: none}
+"""
+
+
+@pytest.mark.parametrize("format", ["coco", "png"])
+def test_volumes_are_refused_by_flat_formats_before_any_work(tmp_path: Path, format: str) -> None:
+    volume = Preset.from_text(VOLUME)
+    with pytest.raises(SimcellError, match=rf"'{format}': holds flat images, the field is \(16"):
+        simcell.generate(volume, 1, tmp_path / "out", format=format)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format", FORMATS[1:])
 def test_exports_are_those_of_the_dataset(
     preset: Preset, whole: Path, tmp_path: Path, format: str
 ) -> None:

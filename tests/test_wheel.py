@@ -30,7 +30,7 @@ def test_presets_and_types_ship_in_the_wheel(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     shipped = {Path(n).stem for n in names if n.startswith("simcell/presets/")}
     assert shipped == {p.stem for p in (ROOT / "presets").glob("*.yaml")}
-    assert "simcell/py.typed" in names
+    assert {"simcell/py.typed", "simcell/napari.yaml"} <= set(names)
     assert not [n for n in names if n.startswith(("tests", "benchmarks", "examples"))]
 
 

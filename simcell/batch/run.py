@@ -28,7 +28,15 @@ from simcell.errors import SimcellError
 from simcell.io.export import export, read_card
 from simcell.io.files import explained, size_on_disk, sole_writer
 from simcell.io.header import Header, plan, plan_in_bands, read_header
-from simcell.io.outputs import FORMATS, Format, check_writable, format_of, is_vacant, remove_output
+from simcell.io.outputs import (
+    FORMATS,
+    Format,
+    check_sides,
+    check_writable,
+    format_of,
+    is_vacant,
+    remove_output,
+)
 from simcell.io.parts import finished, part_path, samples_done, sweep
 from simcell.io.store import create
 from simcell.io.tables import finalise
@@ -109,7 +117,7 @@ def generate(
         Seed of the dataset, 0 to 2**32 - 1.
     workers : int
         Processes on this machine; 1 works in this one.
-    format : {"zarr", "tiff", "stardist", "coco", "png"}
+    format : {"zarr", "ome-zarr", "ome-tiff", "tiff", "stardist", "coco", "png"}
         A dataset, or one of the layouts of `export`.
     resume : bool
         Go on where an interrupted run stopped; start where there is none.
@@ -133,6 +141,7 @@ def generate(
     _check_arguments(n, seed, workers, format, cluster)
     if not isinstance(preset, Preset):
         preset = load_preset(preset)
+    check_sides(format, preset.base.frame.shape)
     out = Path(out).absolute()
     store = out if format == "zarr" else out.with_name(f".{out.name}.staging.zarr")
     _make_way(out, store, format, resume=resume, overwrite=overwrite)

@@ -19,7 +19,7 @@ from PIL import Image
 from simcell.arrays import IntArray
 from simcell.io.dataset import Dataset
 from simcell.io.files import file_name
-from simcell.io.tiff import picture
+from simcell.io.png import flat_picture
 from simcell.sample import Sample
 
 
@@ -37,7 +37,7 @@ def write_coco(dataset: Dataset, folder: Path) -> None:
         file.write('{"annotations": [')
         for place, sample in enumerate(dataset):
             name = file_name(place, len(dataset), "png")
-            array = picture(sample)
+            array = flat_picture(sample)
             Image.fromarray(array).save(folder / "images" / name)
             height, width = array.shape[:2]
             images.append({"id": place + 1, "file_name": name, "width": width, "height": height})

@@ -146,6 +146,29 @@ class Dataset(Sequence[Sample]):
             msg = f"{self.path}: no array {name!r}; this dataset holds {held}"
             raise SimcellError(msg)
 
+    def array(self, name: str) -> zarr.Array[Any]:
+        """Return one stored array of all samples on disk (n, ...), read where it is indexed.
+
+        Parameters
+        ----------
+        name : str
+            As for `read`.
+        """
+        return self._arrays[name]
+
+    def objects(self, item: int) -> NDArray[np.void]:
+        """Return the objects table of one sample, without its arrays."""
+        return self._objects(self._indices[item])
+
+    def spacing_um(self, item: int) -> tuple[float, ...]:
+        """Return the size of a pixel of one sample along each axis."""
+        shard, at = divmod(self._indices[item], self.header.shard)
+        return tuple(self._block(shard)["spacing_um"][at].tolist())
+
+    def number(self, item: int) -> int:
+        """Return the index that a sample was simulated with."""
+        return self._indices[item]
+
     def drawn(self, name: str) -> list[Any]:
         """Return the values that a varied number took, one per sample.
 
@@ -168,12 +191,7 @@ class Dataset(Sequence[Sample]):
     def _sample(self, index: int) -> Sample:
         tables = self._block(index // self.header.shard)
         at = index % self.header.shard
-        columns = list(self.header.columns.items())
-        rows = slice(*tables["objects/offset"][at : at + 2])
         pairs = slice(*tables["adjacency/offset"][at : at + 2])
-        objects = np.empty(rows.stop - rows.start, np.dtype(columns))
-        for name, _ in columns:
-            objects[name] = tables[f"objects/{name}"][rows]
         arrays = {name: self._rows(name, index) for name in self.header.arrays}
         labels: IntArray = arrays["labels"].astype(np.int32)
         spacing = tuple(tables["spacing_um"][at].tolist())
@@ -187,13 +205,23 @@ class Dataset(Sequence[Sample]):
                 prior=arrays.get("prior"),
                 classes=arrays.get("classes"),
                 image=arrays.get("image"),
-                objects=objects,
+                objects=self._objects(index),
                 adjacency=tables["adjacency/pairs"][pairs],
                 versions=self.header.versions,
             )
         except AssertionError as error:
             msg = f"{self.path}: sample {index} is damaged: {error}; make the dataset again"
             raise SimcellError(msg) from error
+
+    def _objects(self, index: int) -> NDArray[np.void]:
+        shard, at = divmod(index, self.header.shard)
+        tables = self._block(shard)
+        rows = slice(*tables["objects/offset"][at : at + 2])
+        columns = list(self.header.columns.items())
+        objects = np.empty(rows.stop - rows.start, np.dtype(columns))
+        for name, _ in columns:
+            objects[name] = tables[f"objects/{name}"][rows]
+        return objects
 
     def _block(self, shard: int) -> dict[str, NDArray[Any]]:
         """Return `_read_block`, remembering the latest few."""

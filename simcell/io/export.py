@@ -17,7 +17,9 @@ from simcell.io.coco import write_coco
 from simcell.io.dataset import Dataset
 from simcell.io.files import PARTIAL, explained, flush_tree, remove_tree
 from simcell.io.header import Header
-from simcell.io.outputs import CARD, FORMATS, Format, check_writable, remove_output
+from simcell.io.ome_tiff import write_ome_tiff
+from simcell.io.ome_zarr import write_ome_zarr
+from simcell.io.outputs import CARD, FORMATS, Format, check_sides, check_writable, remove_output
 from simcell.io.png import write_png
 from simcell.io.tiff import write_stardist, write_tiff
 
@@ -31,11 +33,14 @@ def export(dataset: Dataset, out: str | Path, format: Format, *, overwrite: bool
         What to write; a slice of a dataset works too.
     out : str or Path
         Folder to make.
-    format : {"tiff", "stardist", "coco", "png"}
-        ``tiff``: images/, priors/ and labels/ that ImageJ opens with their scale, and
-        objects.csv. ``stardist``: images/ and masks/, as StarDist and Cellpose train
-        on. ``coco``: images/ and annotations.json with one mask a cell. ``png``:
-        images/ and a contact sheet. All hold preset.yaml.
+    format : {"ome-zarr", "ome-tiff", "tiff", "stardist", "coco", "png"}
+        ``ome-zarr``: images/ with one OME-Zarr 0.5 image a sample, its labels inside,
+        and priors/. ``ome-tiff``: images/, priors/ and labels/ with units and pyramids
+        for Fiji and QuPath. ``tiff``: the same as plain files that ImageJ
+        opens with their scale. These three hold objects.csv. ``stardist``: images/ and
+        masks/, as StarDist and Cellpose train on. ``coco``: images/ and
+        annotations.json with one mask a cell. ``png``: images/ and a contact sheet.
+        The last two are for flat images alone. All hold preset.yaml.
     overwrite : bool
         Replace an earlier output of simcell.
 
@@ -48,6 +53,7 @@ def export(dataset: Dataset, out: str | Path, format: Format, *, overwrite: bool
     if format not in FORMATS or format == "zarr":
         msg = f"format = {format!r}: use one of {', '.join(FORMATS[1:])}"
         raise SimcellError(msg)
+    check_sides(format, dataset.header.arrays["labels"].shape)
     check_writable(out, overwrite=overwrite)
     unfinished = out.with_name(f".{out.name}{PARTIAL}")
     with explained(out):
@@ -96,6 +102,10 @@ def _write_origin(dataset: Dataset, folder: Path, format: Format) -> None:
 
 def _write(dataset: Dataset, folder: Path, format: Format) -> None:
     match format:
+        case "ome-zarr":
+            write_ome_zarr(dataset, folder)
+        case "ome-tiff":
+            write_ome_tiff(dataset, folder)
         case "tiff":
             write_tiff(dataset, folder)
         case "stardist":

@@ -15,7 +15,7 @@ from simcell.errors import SimcellError
 from simcell.io.files import PARTIAL, explained, remove_tree
 from simcell.io.header import ARRAYS, GROUPS, PARTS
 
-Format: TypeAlias = Literal["zarr", "tiff", "stardist", "coco", "png"]
+Format: TypeAlias = Literal["zarr", "ome-zarr", "ome-tiff", "tiff", "stardist", "coco", "png"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 CARD = "simcell.json"
@@ -23,11 +23,29 @@ CARD = "simcell.json"
 
 _CONTENT: dict[Format, tuple[str, ...]] = {
     "zarr": ("zarr.json", PARTS, "spacing_um", *ARRAYS, *GROUPS),
+    "ome-zarr": ("images", "priors", "objects.csv", "preset.yaml", CARD),
+    "ome-tiff": ("images", "priors", "labels", "classes", "objects.csv", "preset.yaml", CARD),
     "tiff": ("images", "priors", "labels", "classes", "objects.csv", "preset.yaml", CARD),
     "stardist": ("images", "masks", "preset.yaml", CARD),
     "coco": ("images", "annotations.json", "preset.yaml", CARD),
     "png": ("images", "sheet.png", "preset.yaml", CARD),
 }
+
+
+_FLAT: tuple[Format, ...] = ("coco", "png")
+
+
+def check_sides(format: Format, shape: tuple[int, ...]) -> None:
+    """Refuse a format that has no place for a field (z, y, x).
+
+    Raises
+    ------
+    SimcellError
+    """
+    if format in _FLAT and len(shape) > 2:
+        others = ", ".join(name for name in FORMATS if name not in _FLAT)
+        msg = f"format = {format!r}: holds flat images, the field is {shape}; use one of {others}"
+        raise SimcellError(msg)
 
 
 def format_of(path: Path) -> Format | None:

@@ -163,6 +163,11 @@ def _prior_panel(prior: NDArray[np.uint8], step: float) -> RGB:
     """Draw a prior in greys, or its channels each in its own colour."""
     if prior.ndim == 2:
         return _grey(_scaled(_full_range(prior), step, extremes=True))
+    return tinted(prior, step)
+
+
+def tinted(prior: NDArray[np.uint8], step: float = 1.0) -> RGB:
+    """Draw the channels (c, y, x) of a prior each in its own colour."""
     total = np.zeros((*_scaled(prior[0], step).shape, 3))
     for channel, colour in zip(prior, cycle(_TINTS)):
         total += _scaled(channel, step)[..., None] * np.array(colour)

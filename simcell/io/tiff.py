@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,24 @@ from numpy.typing import NDArray
 
 from simcell.io.dataset import Dataset
 from simcell.io.files import file_name
+from simcell.io.objects import objects_csv
+from simcell.io.spool import pixels
 from simcell.sample import Sample
 
-_FOLDERS = {"image": "images", "prior": "priors", "labels": "labels", "classes": "classes"}
+FOLDERS = {"image": "images", "prior": "priors", "labels": "labels", "classes": "classes"}
 
 
 def write_tiff(dataset: Dataset, folder: Path) -> None:
     """Write every array as TIFF and all objects as one CSV table."""
     for name in dataset.header.arrays:
-        (folder / _FOLDERS[name]).mkdir()
-    with (folder / "objects.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["file", "index", *dataset.header.columns])
-        for place, sample in enumerate(dataset):
-            name = file_name(place, len(dataset), "tif")
-            for array, spec in dataset.header.arrays.items():
-                pixels = getattr(sample, array).astype(spec.dtype, copy=False)
-                save_tiff(folder / _FOLDERS[array] / name, pixels, sample.grid.spacing_um)
-            assert sample.objects is not None
-            table.writerows([name, sample.index, *row] for row in sample.objects.tolist())
+        (folder / FOLDERS[name]).mkdir()
+    with objects_csv(dataset, folder) as add:
+        for place in range(len(dataset)):
+            file = file_name(place, len(dataset), "tif")
+            for name in dataset.header.arrays:
+                array = pixels(dataset, name, place, folder)
+                save_tiff(folder / FOLDERS[name] / file, array, dataset.spacing_um(place))
+            add(place, file)
 
 
 def write_stardist(dataset: Dataset, folder: Path) -> None:
@@ -57,12 +55,13 @@ def save_tiff(path: Path, array: NDArray[Any], spacing_um: tuple[float, ...]) ->
     """Write one image (c, z, y, x), or without c or z, whose scale ImageJ understands.
 
     ImageJ knows no 32-bit integers; such labels keep the resolution, in pixels per
-    centimetre, and lose the name of the unit.
+    centimetre, and lose the name of the unit and the distance of slices.
     """
     per_um = (1.0 / spacing_um[-1], 1.0 / spacing_um[-2])
     if array.dtype == np.uint32:
         per_cm = (per_um[0] * 1e4, per_um[1] * 1e4)
-        tifffile.imwrite(path, array, resolution=per_cm, resolutionunit="CENTIMETER")
+        options: dict[str, Any] = {"photometric": "minisblack", "resolutionunit": "CENTIMETER"}
+        tifffile.imwrite(path, array, resolution=per_cm, **options)
         return
     ndim = len(spacing_um)
     # ImageJ wants channels between z and y.

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from large_samples import deep_sample, large_sample
 
 from simcell.arrays import Grid
 from simcell.io.dataset import Dataset
 from simcell.io.header import Header, plan
-from simcell.io.parts import finished, write_shard
+from simcell.io.parts import finished, tables_of, write_band, write_shard
 from simcell.io.store import create
 from simcell.io.tables import finalise
 from simcell.sample import OBJECT_COLUMNS_2D, Sample
@@ -120,3 +121,41 @@ def reopen() -> Callable[[Path], Dataset]:
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return Builder(tmp_path_factory.mktemp("shared") / "nine.zarr", 9).build()
+
+
+@pytest.fixture(scope="session")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Two large flat samples, the second without objects."""
+    return Builder(tmp_path_factory.mktemp("shared") / "flat.zarr", 2, large_sample).build()
+
+
+@pytest.fixture(scope="session")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Two volumes whose priors have two channels."""
+    return Builder(tmp_path_factory.mktemp("shared") / "deep.zarr", 2, deep_sample).build()
+
+
+@pytest.fixture(scope="session")
+def banded(tmp_path_factory: pytest.TempPathFactory, deep: Dataset) -> Dataset:
+    """The same as ``deep``, stored in bands of rows."""
+    path = tmp_path_factory.mktemp("shared") / "banded.zarr"
+    header = deep.header.model_copy(
+        update={"rows": 64, "shard": 1, "complete": False, "spacing_um": None}
+    )
+    path.mkdir()
+    create(path, header)
+    for shard in range(header.shards):
+        sample = deep_sample(header.indices(shard)[0])
+        rows = header.band(shard)
+        arrays = {
+            name: getattr(sample, name)[..., rows.start : rows.stop, :] for name in header.arrays
+        }
+        tables = None
+        if shard % header.bands == 0:
+            drawn = make_drawn(sample.index)
+            tables = tables_of(
+                sample.objects, sample.adjacency, sample.grid.spacing_um, drawn, header
+            )
+        write_band(path, header, shard, arrays, tables)
+    finalise(path, header)
+    return open_handmade(path)

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+import zarr
+from large_samples import deep_sample, large_sample
 
 from simcell.arrays import IntArray
 from simcell.errors import SimcellError
-from simcell.io import export
+from simcell.io import FORMATS, Format, export
 from simcell.io.coco import run_lengths
 from simcell.io.dataset import Dataset
 from simcell.io.export import read_card
@@ -163,13 +165,19 @@ def test_without_an_image_the_prior_is_shown(
     np.testing.assert_array_equal(tifffile.imread(out / "images/0001.tif"), dataset[1].prior)
 
 
+@pytest.mark.parametrize("format", FORMATS[1:])
 def test_half_an_export_never_appears(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: Format
 ) -> None:
     earlier = export(dataset[:1], tmp_path / "out", "png")
-    monkeypatch.setattr(Dataset, "_sample", lambda *_: 1 / 0)
+    rows = Dataset._rows
+
+    def failing(self: Dataset, name: str, at: int | slice) -> object:
+        return 1 / 0 if (name, at) == ("labels", 4) else rows(self, name, at)
+
+    monkeypatch.setattr(Dataset, "_rows", failing)
     with pytest.raises(ZeroDivisionError):
-        export(dataset, tmp_path / "out", "tiff", overwrite=True)
+        export(dataset, tmp_path / "out", format, overwrite=True)
     assert names(tmp_path) == ["out"]
     assert read_card(earlier).samples == 1
 
@@ -185,5 +193,61 @@ def test_overwriting_replaces_all_of_it(dataset: Dataset, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("format", ["zarr", "jpeg", ""])
 def test_unknown_formats_are_refused(dataset: Dataset, tmp_path: Path, format: str) -> None:
-    with pytest.raises(SimcellError, match=f"format = '{format}': use one of tiff, stardist"):
+    with pytest.raises(SimcellError, match=f"format = '{format}': use one of ome-zarr"):
         export(dataset, tmp_path / "out", format)
+
+
+def test_volumes_are_stacks_that_imagej_scales(deep: Dataset, tmp_path: Path) -> None:
+    out = export(deep[:1], tmp_path / "out", "tiff")
+    for folder, array in (("images", "image"), ("labels", "labels"), ("classes", "classes")):
+        with tifffile.TiffFile(out / folder / "0000.tif") as file:
+            assert (file.series[0].axes, file.imagej_metadata["spacing"]) == ("ZYX", 2.0)
+            np.testing.assert_array_equal(file.asarray(), deep.read(array, 0))
+    with tifffile.TiffFile(out / "priors" / "0000.tif") as file:
+        assert file.series[0].axes == "ZCYX"
+        np.testing.assert_array_equal(file.asarray(), np.moveaxis(deep.read("prior", 0), 0, 1))
+    out = export(deep[:1], tmp_path / "train", "stardist")
+    for folder, array in (("images", "image"), ("masks", "labels")):
+        made = tifffile.imread(out / folder / "0000.tif")
+        np.testing.assert_array_equal(made, deep.read(array, 0))
+
+
+def test_labels_of_32_bits_stay_what_they_are(
+    builder: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simcell.io.header.UINT16_PIXELS", 1000)
+    dataset = builder(tmp_path / "a", 1, deep_sample).build()
+    want = dataset.read("labels", 0)
+    assert want.dtype == np.uint32
+    for format, file in (("tiff", "0000.tif"), ("ome-tiff", "0000.ome.tif")):
+        out = export(dataset, tmp_path / format, format)
+        made = tifffile.imread(out / "labels" / file)
+        assert made.dtype == np.uint32
+        np.testing.assert_array_equal(made, want)
+    out = export(dataset, tmp_path / "ome-zarr", "ome-zarr")
+    labels = zarr.open_array(out / "images/0000.ome.zarr/labels/labels/0", mode="r")
+    assert labels.dtype == np.uint32
+    np.testing.assert_array_equal(np.asarray(labels), want)
+
+
+@pytest.mark.parametrize("format", ["coco", "png"])
+def test_flat_formats_refuse_volumes(deep: Dataset, tmp_path: Path, format: str) -> None:
+    with pytest.raises(SimcellError, match=rf"format = '{format}': holds flat images, the field"):
+        export(deep, tmp_path / "out", format)
+    assert not names(tmp_path)
+
+
+@pytest.mark.parametrize("format", ["coco", "png"])
+def test_channels_of_a_flat_prior_are_coloured(builder: type, tmp_path: Path, format: str) -> None:
+    def sample(index: int) -> Sample:
+        return replace(large_sample(index, ((60, 80), (0.5, 0.5)), channels=2), image=None)
+
+    dataset = builder(tmp_path / "a", 1, sample).build()
+    out = export(dataset, tmp_path / "out", format)
+    picture = cv2.imread(str(out / "images" / "0000.png"), cv2.IMREAD_UNCHANGED)
+    assert picture.shape == (60, 80, 3)
+    first, second = dataset.read("prior", 0) > 0
+    assert first.any() and second.any()  # noqa: PT018
+    colours = [np.unique(picture[mask], axis=0) for mask in (first, second)]
+    assert [len(found) for found in colours] == [1, 1]
+    assert colours[0].tolist() != colours[1].tolist()

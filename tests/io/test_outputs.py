@@ -10,7 +10,7 @@ import pytest
 from simcell.errors import SimcellError
 from simcell.io import export
 from simcell.io.dataset import Dataset
-from simcell.io.outputs import check_writable, format_of, is_vacant, remove_output
+from simcell.io.outputs import FORMATS, check_writable, format_of, is_vacant, remove_output
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_deletion_cut_short_can_be_finished(
     assert not copied.exists()
 
 
-@pytest.mark.parametrize("format", ["tiff", "stardist", "coco", "png"])
+@pytest.mark.parametrize("format", FORMATS[1:])
 def test_exports_are_recognised(dataset: Dataset, tmp_path: Path, format: str) -> None:
     out = export(dataset[:1], tmp_path / "out", format)
     assert format_of(out) == format
