@@ -174,7 +174,9 @@ class Plan:
 
     def bend(self, block: Block) -> tuple[Image, Image]:
         """Displacement of papillae and cells at every pixel, in µm along y and x."""
-        return self._displacement(block, self.wobble, self.spec.wobble_um, self.spec.wobble_scale_um)
+        return self._displacement(
+            block, self.wobble, self.spec.wobble_um, self.spec.wobble_scale_um
+        )
 
     def _displacement(
         self, block: Block, keys: tuple[np.uint64, np.uint64], by_um: float, scale_um: float

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simcell import hashed
-from simcell.arrays import Block, FloatArray, Image
+from simcell.arrays import Block, BoolArray, FloatArray, Image
 
 _ROW = float(np.sqrt(0.75))
 """Distance of the rows of a hexagonal lattice, in distances of its points."""
@@ -70,36 +70,61 @@ def lattice(
     return Lattice(pitch, top, left, y, x, chance)
 
 
-@njit(cache=True, inline="always")
-def cell_at(of: Lattice, y: float, x: float) -> tuple[float, float, float]:
-    """Look up the cell of a point.
+class Seen(NamedTuple):
+    """Cells of a lattice as a block's pixels see them, each (y, x).
 
-    Returns
-    -------
-    edge : float
+    Attributes
+    ----------
+    edge : Image
         Distance to the border with the next cell, in µm.
-    middle : float
+    middle : Image
         Distance to the cell's centre.
-    chance : float
+    chance : Image
         The cell's own random number.
     """
-    row = int(np.floor(y / (_ROW * of.pitch)))
-    best = second = 1e30
-    best_y = best_x = second_y = second_x = 0.0
-    chance = 0.5
-    for r in range(row - 1, row + 2):
-        i = r - of.top
-        column = int(np.floor(x / of.pitch - 0.5 * (r % 2)))
-        for j in range(column - 1 - of.left, column + 2 - of.left):
-            sy, sx = of.y[i, j], of.x[i, j]
-            away = (sy - y) * (sy - y) + (sx - x) * (sx - x)
-            if away < best:
-                second, second_y, second_x = best, best_y, best_x
-                best, best_y, best_x = away, sy, sx
-                chance = of.chance[i, j]
-            elif away < second:
-                second, second_y, second_x = away, sy, sx
-    apart = np.sqrt(
-        (best_y - second_y) * (best_y - second_y) + (best_x - second_x) * (best_x - second_x)
-    )
-    return 0.5 * (second - best) / apart, np.sqrt(best), chance
+
+    edge: Image
+    middle: Image
+    chance: Image
+
+
+@njit(cache=True)
+def see(
+    of: Lattice,
+    origin: tuple[float, float],
+    spacing: float,
+    bend_y: Image,
+    bend_x: Image,
+    wanted: BoolArray,
+) -> Seen:
+    """Look up the cell of every wanted pixel; 0 elsewhere."""
+    height, width = bend_y.shape
+    seen = np.zeros((3, height, width), np.float32)
+    per_row, per_column = 1.0 / (_ROW * of.pitch), 1.0 / of.pitch
+    top, left, columns = of.top, of.left, of.y.shape[1]
+    all_y, all_x, chance = of.y.ravel(), of.x.ravel(), of.chance.ravel()
+    for r in range(height):
+        for c in range(width):
+            if not wanted[r, c]:
+                continue
+            y = origin[0] + r * spacing + bend_y[r, c]
+            x = origin[1] + c * spacing + bend_x[r, c]
+            row, across = int(np.floor(y * per_row)), x * per_column
+            best = second = 1e30
+            one = two = 0
+            for i in range(row - 1, row + 2):
+                # Rows of odd number are shifted by half a pitch.
+                column = int(np.floor(across - 0.5 * (i & 1))) - left - 1
+                j = (i - top) * columns + column
+                for k in range(j, j + 3):
+                    dy, dx = all_y[k] - y, all_x[k] - x
+                    away = dy * dy + dx * dx
+                    if away < best:
+                        best, second, one, two = away, best, k, one
+                    elif away < second:
+                        second, two = away, k
+            dy, dx = all_y[one] - all_y[two], all_x[one] - all_x[two]
+            seen[0, r, c] = 0.5 * (second - best) / np.sqrt(dy * dy + dx * dx)
+            seen[1, r, c] = np.sqrt(best)
+            seen[2, r, c] = chance[one]
+    return Seen(seen[0], seen[1], seen[2])

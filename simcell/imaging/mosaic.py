@@ -18,25 +18,16 @@ from simcell import hashed
 from simcell.arrays import Block, Grid, Image, Painted, PaintedMosaic
 from simcell.imaging import stitching
 from simcell.imaging.detector import SIGMA_OF_GRAIN, digitise, gamma
-from simcell.imaging.lattice import lattice
-from simcell.imaging.patterns import (
-    ARTIFACT,
-    NON_LESION,
-    Fields,
-    Ground,
-    Lattices,
-    Light,
-    Papillae,
-    Regions,
-    reflect,
-)
+from simcell.imaging.lattice import Seen, lattice, see
+from simcell.imaging.patterns import ARTIFACT, BUBBLES, CORNEUM, NON_LESION, STRIPES, Light
 from simcell.imaging.rcm import FWHM
+from simcell.imaging.tissue import Fields, Ground, Papillae, Regions, reflect, wanted, weights
 from simcell.rng import Streams
 from simcell.scene.mosaic import MosaicNoise, RcmMosaic
 
-_GRAIN_UM, _FIBRE_UM, _CLOUD_UM, _BROAD_UM = 1.6, 7.0, 60.0, 130.0  # correlation lengths
-_STRIPE_UM = 9.0
-_BUBBLE_UM = 230.0  # distance of bubbles
+_GRAIN_UM, _FIBRE_UM, _CLOUD_UM, _BROAD_UM = 1.6, 6.0, 40.0, 150.0  # correlation lengths
+_STRIPE_UM = 6.0
+_PLATE_UM = 240.0  # distance of the skin's plates, and of bubbles
 _SHAKE = 0.3
 
 
@@ -80,25 +71,23 @@ def reflectance(
     spec: RcmMosaic, painted: PaintedMosaic, spacing_um: float, streams: Streams
 ) -> Image:
     """Reflectance of a block before any optics."""
-    origin = tuple((start + 0.5) * spacing_um for start in painted.block.start)
     ground = Ground(
         painted.region,
         painted.region_gap_um,
         painted.papilla,
         painted.wall_um,
         painted.radial_um,
-        *painted.bend_um,
     )
+    looks = regions(spec, painted.kinds, streams)
+    share = weights(painted.region, painted.region_gap_um, painted.border_um)
     return reflect(
         ground,
+        share,
         _fields(painted.block, spacing_um, streams),
         _light(spec, spacing_um),
-        _cells(spec, ground, origin, spacing_um, streams),
-        regions(spec, painted.kinds, streams),
+        *_cells(spec, painted, share, looks, spacing_um, streams),
+        looks,
         _papillae(spec, painted.room_um, streams),
-        (origin[0], origin[1]),
-        spacing_um,
-        painted.border_um,
         spec.uneven,
     )
 
@@ -136,7 +125,8 @@ def _papillae(spec: RcmMosaic, room_um: NDArray[np.float64], streams: Streams) -
     # Nests touch, but do not grow into each other.
     radius = np.clip(radius, 0.4 * nests.radius_um, np.maximum(1.05 * room_um, 8.0))
     present = rng.random(len(room_um)) < nests.present
-    return Papillae(chance, room_um, np.where(present, radius, 0.0))
+    focus = rng.random(len(room_um))
+    return Papillae(chance, focus, room_um, np.where(present, radius, 0.0))
 
 
 def _fields(block: Block, spacing_um: float, streams: Streams) -> Fields:
@@ -160,8 +150,7 @@ def _light(spec: RcmMosaic, spacing_um: float) -> Light:
     return Light(
         body=skin.brightness,
         membrane=skin.membrane,
-        # The field's slope at its zero lines is about 1 / its length.
-        furrow=skin.furrow_um / _BROAD_UM,
+        furrow=skin.furrow_um,
         interior=papillae.interior,
         rim=papillae.rim,
         rim_um=papillae.rim_um,
@@ -175,22 +164,50 @@ def _light(spec: RcmMosaic, spacing_um: float) -> Light:
         fibres=plain.fibres,
         cells=plain.cells,
         line=max(1.2, 0.6 * spacing_um),
+        nucleus=0.24 * skin.cell_um,
+        basal=papillae.basal_um,
+        plate=_PLATE_UM,
     )
 
 
 def _cells(
-    spec: RcmMosaic, ground: Ground, origin: tuple[float, ...], spacing_um: float, streams: Streams
-) -> Lattices:
+    spec: RcmMosaic,
+    painted: PaintedMosaic,
+    share: Image,
+    looks: Regions,
+    spacing_um: float,
+    streams: Streams,
+) -> tuple[Seen, Seen, Seen]:
+    """Look up keratinocytes, basal cells, and the skin's plates (or bubbles), where shown."""
     rng = streams("imaging.cells")
     keys = np.array([hashed.key(rng) for _ in range(9)], np.uint64).reshape(3, 3)
-    box = []
-    for axis, bend in enumerate((ground.bend_y, ground.bend_x)):
-        length = (bend.shape[axis] - 1) * spacing_um
-        box += [origin[axis] + float(bend.min()), origin[axis] + length + float(bend.max())]
-    pitches = (spec.epidermis.cell_um, spec.papillae.basal_um, _BUBBLE_UM)
-    return Lattices(
-        *(
-            lattice(key, pitch, _SHAKE, (box[0], box[1], box[2], box[3]))
-            for key, pitch in zip(keys, pitches, strict=True)
-        )
+    kind, variant = looks.kind, looks.variant
+    honeycomb = (kind == NON_LESION) & (variant == 0)
+    striped = (kind == ARTIFACT) & (variant == STRIPES)
+    plates = (kind == ARTIFACT) & ((variant == BUBBLES) | (variant == CORNEUM))
+    shown = (
+        honeycomb | striped,
+        ~honeycomb & (kind != ARTIFACT),
+        plates | (kind == NON_LESION) & (spec.epidermis.furrow_um > 0),
     )
+    y, x = ((start + 0.5) * spacing_um for start in painted.block.start)
+    bend_y, bend_x = painted.bend_um
+    box = (
+        y + float(bend_y.min()),
+        y + len(bend_y) * spacing_um + float(bend_y.max()),
+        x + float(bend_x.min()),
+        x + bend_x.shape[1] * spacing_um + float(bend_x.max()),
+    )
+    pitches = (spec.epidermis.cell_um, spec.papillae.basal_um, _PLATE_UM)
+    large, small, plate = (
+        see(
+            lattice(key, pitch, _SHAKE, box),
+            (y, x),
+            spacing_um,
+            bend_y,
+            bend_x,
+            wanted(painted.region, share, chosen),
+        )
+        for key, pitch, chosen in zip(keys, pitches, shown, strict=True)
+    )
+    return large, small, plate

@@ -4,7 +4,8 @@ Every pattern is put together from what dermatologists describe: honeycomb (brig
 borders, dark nuclei) or cobblestone (bright bodies) with dark furrows; dark
 papillae with a rim of bright basal cells, or between thick bright cords; round
 dense clusters of bright cells; plain grey with faint fibres; and bubbles, stripes,
-corneum or nothing. Functions of one pixel take lengths in µm.
+corneum or nothing. All functions are of one pixel and take plain numbers, lengths
+in µm: arrays passed from kernel to kernel would cost more than the patterns.
 
 Decision: no exponentials or sines here, only what rounds alike in vector and scalar
 code: a pixel must not depend on where in a block it lies.
@@ -14,14 +15,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from simcell.arrays import FloatArray, Image, IntArray
-from simcell.imaging.lattice import Lattice, cell_at
-
-NON_LESION, ARTIFACT, MESHWORK, RING, NESTED = 1, 2, 3, 4, 5
+NON_LESION, ARTIFACT, MESHWORK, RING, NESTED, PATTERNLESS = 1, 2, 3, 4, 5, 6
 BUBBLES, STRIPES, CORNEUM = 0, 1, 2
 
 
@@ -44,45 +40,38 @@ class Light(NamedTuple):
     fibres: float
     cells: float
     line: float  # half width of a membrane
+    nucleus: float  # radius
+    basal: float  # distance of basal cells
+    plate: float  # distance of furrows, and of bubbles
 
 
-class Regions(NamedTuple):
-    """Looks of the field's regions: class, brightness, and what kind of its class."""
+class Cell(NamedTuple):
+    """What a pixel sees of a cell: see ``lattice.Seen``."""
 
-    kind: NDArray[np.uint8]
-    level: FloatArray
-    variant: FloatArray  # 0 to 1; which of the artifacts, as a number, for those
+    edge: float
+    middle: float
+    chance: float
 
 
-class Papillae(NamedTuple):
-    """Looks of papillae and nests."""
+class Papilla(NamedTuple):
+    """What a pixel sees of the papilla or nest around it."""
 
-    chance: FloatArray
-    room: FloatArray
-    nest: FloatArray  # radius, 0 without a nest
+    wall: float
+    radial: float
+    chance: float
+    focus: float
+    room: float
+    nest: float  # radius, 0 without a nest
 
 
 class Place(NamedTuple):
-    """What lies at a pixel."""
+    """Smooth random fields at a pixel, each of unit variance."""
 
-    y: float
-    x: float
-    papilla: int
-    wall: float
-    radial: float
     grain: float
     fibre: float
     cloud: float
     broad: float
     stripe: float
-
-
-class Lattices(NamedTuple):
-    """Cells of three sizes: keratinocytes, basal cells, bubbles."""
-
-    large: Lattice
-    small: Lattice
-    bubbles: Lattice
 
 
 @njit(cache=True, inline="always")
@@ -100,212 +89,156 @@ def bump(value: float, half: float) -> float:
 
 
 @njit(cache=True)
-def _honeycomb(place: Place, light: Light, cells: Lattices) -> float:
-    edge, middle, chance = cell_at(cells.large, place.y, place.x)
-    body = light.body * (0.75 + 0.5 * chance) * (1.0 + 0.25 * place.grain)
-    nucleus = 1.0 - 0.55 * (1.0 - step(middle, 0.24 * cells.large.pitch, 3.0))
-    border = light.membrane * bump(edge, 2.0 * light.line) * (1.0 + 0.3 * place.fibre)
+def honeycomb(place: Place, light: Light, cell: Cell) -> float:
+    """Bright borders around cells with darker nuclei."""
+    body = light.body * (0.75 + 0.5 * cell.chance) * (1.0 + 0.25 * place.grain)
+    nucleus = 1.0 - 0.55 * (1.0 - step(cell.middle, light.nucleus, 3.0))
+    border = light.membrane * bump(cell.edge, 2.0 * light.line) * (1.0 + 0.3 * place.fibre)
     return body * nucleus + border
 
 
 @njit(cache=True)
-def _cobblestone(place: Place, light: Light, cells: Lattices) -> float:
-    edge, _, chance = cell_at(cells.small, place.y, place.x)
-    inside = step(edge, 1.6, 3.0)
-    return (0.55 + (0.75 + 1.1 * chance) * inside) * light.body * (1.0 + 0.2 * place.grain)
+def cobblestone(place: Place, light: Light, cell: Cell) -> float:
+    """Bright bodies with darker borders."""
+    inside = step(cell.edge, 1.6, 3.0)
+    return (0.55 + (0.75 + 1.1 * cell.chance) * inside) * light.body * (1.0 + 0.2 * place.grain)
 
 
 @njit(cache=True)
-def _non_lesion(place: Place, light: Light, cells: Lattices, cobblestone: bool) -> float:
-    if cobblestone:
-        tissue = _cobblestone(place, light, cells)
-    else:
-        tissue = _honeycomb(place, light, cells)
-    # Furrows run along the zero lines of a smooth field.
-    if light.furrow > 0:
-        tissue *= 1.0 - 0.8 * bump(place.broad, light.furrow)
-    return tissue
+def furrows(place: Place, light: Light, plate: Cell) -> float:
+    """Furrows that part the skin into plates, some of them shallow: a factor."""
+    if light.furrow <= 0.0:
+        return 1.0
+    depth = min(max(0.45 + 0.4 * place.broad, 0.0), 0.85)
+    return 1.0 - depth * bump(plate.edge, light.furrow * max(0.3, 1.0 + 0.25 * place.fibre))
 
 
 @njit(cache=True)
-def _basal(place: Place, cells: Lattices, contrast: float) -> float:
+def _basal(cell: Cell, contrast: float) -> float:
     """Bright basal cells with darker borders, some brighter than others; mean about 1."""
-    edge, _, chance = cell_at(cells.small, place.y, place.x)
-    inside = step(edge, 1.4, 2.8)
-    return (1.0 - contrast) + contrast * inside * (0.7 + 1.3 * chance)
+    inside = step(cell.edge, 1.4, 2.8)
+    return (1.0 - contrast) + contrast * inside * (0.7 + 1.3 * cell.chance)
 
 
 @njit(cache=True)
-def _papilla(place: Place, light: Light, chance: float) -> float:
-    """Inside a papilla: dark, with delicate fibres and now and then a blood cell."""
+def _granules(place: Place, light: Light, cell: Cell, contrast: float) -> float:
+    """Round cells packed so densely that their borders are lost; mean about 1."""
+    seen = (0.35 + 1.1 * cell.chance) * (0.55 + 0.65 * bump(cell.middle, 0.9 * light.basal))
+    seen *= 0.8 + 0.25 * step(cell.edge, 1.5, 4.0)
+    return (1.0 - contrast) + contrast * 1.3 * seen * (1.0 + 0.25 * place.grain)
+
+
+@njit(cache=True)
+def _interior(place: Place, light: Light, chance: float) -> float:
+    """Inside a papilla: dark, with delicate fibres."""
     fibre = max(0.0, 1.0 - 2.2 * abs(place.fibre))
     return light.interior * (0.6 + 0.8 * chance + 1.3 * fibre + 0.3 * place.grain)
 
 
+@njit(cache=True, inline="always")
+def _rounded(wall: float, round_wall: float, over: float) -> float:
+    """Smooth minimum of the distances to a cell's border and to a disc's rim."""
+    both = max(0.0, over - abs(wall - round_wall))
+    return min(wall, round_wall) - both * both / (4.0 * over)
+
+
 @njit(cache=True)
-def _ring(place: Place, light: Light, cells: Lattices, papillae: Papillae) -> float:
-    chance = papillae.chance[place.papilla]
+def ring(place: Place, light: Light, cell: Cell, papilla: Papilla) -> float:
+    """Bright basal cells that rim a dark papilla."""
     # Round where neighbours are far, else flattened against them.
-    room = papillae.room[place.papilla]
-    round_wall = 1.12 * room - place.radial
-    wall = min(place.wall, round_wall)
-    both = max(0.0, 10.0 - abs(place.wall - round_wall))
-    inside = wall - both * both / 40.0 - 0.5 * light.between
-    rim = bump(inside - 0.5 * light.rim_um, light.rim_um)
-    basal = _basal(place, cells, 0.75)
-    outer = 1.35 * light.body * (0.6 + 0.4 * basal)
-    dark = step(inside, light.rim_um, 0.5 * light.rim_um)
-    ground = outer + dark * (_papilla(place, light, chance) - outer)
-    return ground + rim * (0.55 + 0.6 * chance) * light.rim * basal
+    wall = _rounded(papilla.wall, 1.12 * papilla.room - papilla.radial, 10.0)
+    inside = wall - 0.5 * light.between
+    rim = bump(inside - 0.5 * light.rim_um, 0.9 * light.rim_um)
+    basal = _basal(cell, 0.75)
+    outer = 1.3 * light.body * (0.5 + 0.5 * basal) * (1.0 + 0.2 * place.grain)
+    dark = step(inside, 0.9 * light.rim_um, light.rim_um)
+    ground = outer + dark * (_interior(place, light, papilla.chance) - outer)
+    # Rims are brighter here and fade there: few rings are whole.
+    along = min(max(0.75 + 0.35 * place.cloud + 0.2 * place.fibre, 0.1), 1.3)
+    return ground + rim * (0.6 + 0.5 * papilla.chance) * along * light.rim * basal
 
 
 @njit(cache=True)
-def _meshwork(place: Place, light: Light, cells: Lattices, papillae: Papillae) -> float:
-    chance = papillae.chance[place.papilla]
-    width = light.cord_um * (0.7 + 0.6 * chance)
+def meshwork(place: Place, light: Light, cell: Cell, papilla: Papilla) -> float:
+    """Thick bright cords between papillae without a rim."""
+    width = light.cord_um * (0.7 + 0.6 * papilla.chance)
+    # The corners of the network are filled: holes are rounder than the cell's border.
+    wall = _rounded(papilla.wall, 1.5 * papilla.room - papilla.radial, 16.0)
     # One papilla in eight is closed over by the cords around it.
-    closed = 0.6 if chance > 0.875 else 1.0
-    dark = closed * step(place.wall, 0.5 * width + 3.0 * place.fibre, 11.0)
-    cord = light.cord * _basal(place, cells, 0.45) * (1.0 + 0.15 * place.cloud)
-    return cord + dark * (1.7 * _papilla(place, light, chance) - cord)
+    closed = 0.55 if papilla.chance > 0.875 else 1.0
+    dark = closed * step(wall, 0.5 * width + 2.0 * place.fibre, 17.0)
+    cord = light.cord * _basal(cell, 0.5) * (1.0 + 0.15 * place.fibre) * (1.0 + 0.2 * place.cloud)
+    return cord + dark * (1.6 * _interior(place, light, papilla.chance) - cord)
 
 
 @njit(cache=True)
-def _nested(place: Place, light: Light, cells: Lattices, papillae: Papillae) -> float:
+def nested(place: Place, light: Light, cell: Cell, papilla: Papilla) -> float:
+    """Dense clusters of bright cells; some in focus, others a bright haze."""
     fibre = max(0.0, 1.0 - 2.0 * abs(place.fibre))
     ground = light.around * (0.7 + 0.5 * fibre + 0.25 * place.grain + 0.2 * place.cloud)
-    radius = papillae.nest[place.papilla]
-    if place.radial > radius + 6.0 or radius == 0.0:
+    if papilla.nest == 0.0 or papilla.radial > papilla.nest + 20.0:
         return ground
-    inside = 1.0 - step(place.radial, radius, 9.0)
-    # Clusters are a little brighter towards their rim, where cells lie in focus.
-    bright = light.nest * (0.75 + 0.5 * papillae.chance[place.papilla])
-    body = bright * _basal(place, cells, 0.7) * (0.85 + 0.2 * place.radial / radius)
+    inside = 1.0 - step(papilla.radial + 2.0 * place.fibre, papilla.nest, 14.0)
+    bright = light.nest * (0.7 + 0.5 * papilla.chance) * (1.0 + 0.12 * place.cloud)
+    body = bright * _granules(place, light, cell, 0.35 + 0.4 * papilla.focus)
     return ground + inside * (body - ground)
 
 
 @njit(cache=True)
-def _patternless(place: Place, light: Light, cells: Lattices, variant: float) -> float:
+def patternless(place: Place, light: Light, cell: Cell, variant: float) -> float:
+    """Grey to bright, with faint fibres and a few bright cells."""
     level = light.darkest + (light.brightest - light.darkest) * variant
     fibre = max(0.0, 1.0 - 2.0 * abs(place.fibre)) - 0.3
-    plain = level * (1.0 + light.fibres * fibre + 0.2 * place.grain + 0.12 * place.cloud)
-    edge, _, chance = cell_at(cells.small, place.y, place.x)
-    if chance < light.cells:
-        plain += 0.5 * step(edge, 1.5, 3.0)
-    return plain
+    plain = level * (1.0 + light.fibres * fibre + 0.25 * place.grain + 0.12 * place.broad)
+    lit = 0.5 * step(cell.edge, 1.5, 3.0) if cell.chance < light.cells else 0.0
+    return plain + lit
 
 
 @njit(cache=True)
-def _artifact(place: Place, light: Light, cells: Lattices, variant: float) -> float:
-    plain = light.around * (1.0 + 0.3 * place.cloud + 0.25 * place.grain)
+def artifact(place: Place, light: Light, cell: Cell, plate: Cell, variant: float) -> float:
+    """Bubbles, stripes over tissue, corneum, or nothing."""
     if variant == BUBBLES:
-        _, middle, chance = cell_at(cells.bubbles, place.y, place.x)
-        radius = cells.bubbles.pitch * (0.1 + 0.32 * chance)
-        dark = 1.0 - step(middle, radius, 6.0)
-        rim = bump(middle - radius, 7.0) + 0.25 * bump(middle - 0.8 * radius, 5.0)
+        plain = light.around * (1.0 + 0.3 * place.cloud + 0.25 * place.grain)
+        radius = light.plate * (0.1 + 0.32 * plate.chance)
+        dark = 1.0 - step(plate.middle, radius, 6.0)
+        rim = bump(plate.middle - radius, 5.0) + 0.25 * bump(plate.middle - 0.8 * radius, 5.0)
         return plain * (1.0 - 0.85 * dark) + 0.9 * rim
     if variant == STRIPES:
-        tissue = _honeycomb(place, light, cells)
-        return tissue * (1.0 - 0.9 * step(place.stripe, 0.35, 0.5))
+        tissue = honeycomb(place, light, cell)
+        return tissue * (1.0 - 0.85 * step(place.stripe, 0.7, 0.6))
     if variant == CORNEUM:
-        fold = bump(place.broad, 0.12)
-        return (1.05 + 0.35 * place.cloud + 0.15 * place.fibre) * (1.0 - 0.75 * fold)
+        fold = bump(plate.edge, 11.0 * max(0.3, 1.0 + 0.3 * place.fibre))
+        flat = 0.72 + 0.3 * plate.chance + 0.16 * place.broad + 0.1 * place.cloud
+        return (flat + 0.12 * place.fibre) * (1.0 - 0.6 * fold)
     return 0.02
 
 
 @njit(cache=True)
-def look(
-    region: int,
-    place: Place,
-    light: Light,
-    cells: Lattices,
-    regions: Regions,
-    papillae: Papillae,
-) -> float:
-    """Reflectance of a place if it belonged to a region."""
-    kind, variant = regions.kind[region], regions.variant[region]
-    if kind == NON_LESION:
-        found = _non_lesion(place, light, cells, variant > 0.0)
-    elif kind == ARTIFACT:
-        found = _artifact(place, light, cells, variant)
-    elif kind == MESHWORK:
-        found = _meshwork(place, light, cells, papillae)
-    elif kind == RING:
-        found = _ring(place, light, cells, papillae)
-    elif kind == NESTED:
-        found = _nested(place, light, cells, papillae)
-    else:
-        found = _patternless(place, light, cells, variant)
-    return found * regions.level[region]
-
-
-class Fields(NamedTuple):
-    """Smooth random fields of a block, each of unit variance: (y, x), stripes (y,)."""
-
-    grain: Image
-    fibre: Image
-    cloud: Image
-    broad: Image
-    stripe: Image
-
-
-class Ground(NamedTuple):
-    """What the layout painted, as plain arrays; see ``arrays.PaintedMosaic``."""
-
-    region: IntArray
-    gaps: Image
-    papilla: IntArray
-    wall: Image
-    radial: Image
-    bend_y: Image
-    bend_x: Image
+def _on_points(kind: int, place: Place, light: Light, small: Cell, papilla: Papilla) -> float:
+    if kind == MESHWORK:
+        return meshwork(place, light, small, papilla)
+    if kind == RING:
+        return ring(place, light, small, papilla)
+    return nested(place, light, small, papilla)
 
 
 @njit(cache=True)
-def reflect(
-    ground: Ground,
-    fields: Fields,
+def look(
+    kind: int,
+    variant: float,
+    place: Place,
     light: Light,
-    cells: Lattices,
-    regions: Regions,
-    papillae: Papillae,
-    origin: tuple[float, float],
-    spacing: float,
-    border: float,
-    uneven: float,
-) -> Image:
-    """Put the reflectance of a block together, regions fading into each other."""
-    _, height, width = ground.region.shape
-    out = np.empty((height, width), np.float32)
-    for r in range(height):
-        for c in range(width):
-            place = Place(
-                origin[0] + r * spacing + ground.bend_y[r, c],
-                origin[1] + c * spacing + ground.bend_x[r, c],
-                ground.papilla[r, c],
-                ground.wall[r, c],
-                ground.radial[r, c],
-                fields.grain[r, c],
-                fields.fibre[r, c],
-                fields.cloud[r, c],
-                fields.broad[r, c],
-                fields.stripe[r],
-            )
-            total, weight = 0.0, 0.0
-            for k in range(3):
-                region = ground.region[k, r, c]
-                share = 1.0 if k == 0 else _fading(ground.gaps[k - 1, r, c], border)
-                if region >= 0 and share > 0.0:
-                    total += share * look(region, place, light, cells, regions, papillae)
-                    weight += share
-            out[r, c] = max(0.0, total / weight * (1.0 + uneven * fields.cloud[r, c] * 0.7))
-    return out
-
-
-@njit(cache=True, inline="always")
-def _fading(gap: float, border: float) -> float:
-    """Weight of the region beyond a border: 1 at it, 0 half a border's width away."""
-    if border <= 0.0:
-        return 0.0
-    t = max(0.0, 1.0 - 2.0 * gap / border)
-    return t * t * (3.0 - 2.0 * t)
+    large: Cell,
+    small: Cell,
+    plate: Cell,
+    papilla: Papilla,
+) -> float:
+    """Reflectance of a place if it belonged to a region of this class."""
+    if kind == NON_LESION:
+        cells = cobblestone(place, light, small) if variant else honeycomb(place, light, large)
+        return cells * furrows(place, light, plate)
+    if kind == ARTIFACT:
+        return artifact(place, light, large, plate, variant)
+    if kind == PATTERNLESS:
+        return patternless(place, light, small, variant)
+    return _on_points(kind, place, light, small, papilla)

@@ -85,7 +85,9 @@ def stitch(
     ]
     first = [int(axis.tile[0]) - 1 for axis in along]
     counts = [int(axis.tile[-1]) - start + 1 for axis, start in zip(along, first, strict=True)]
-    draws = [hashed.normals(key, Block((first[0], first[1]), (counts[0], counts[1]))) for key in keys]
+    draws = [
+        hashed.normals(key, Block((first[0], first[1]), (counts[0], counts[1]))) for key in keys
+    ]
     edge = halo(spec, spacing_um)
     shifts = [
         np.clip(np.rint(draw * (spec.shift_um / spacing_um)), -edge, edge).astype(np.int64)

@@ -88,12 +88,12 @@ class MosaicEpidermis(Spec):
 class MosaicPapillae(Spec):
     """Dark papillae: with bright rims in rings, between bright cords in meshwork."""
 
-    interior: float = Field(0.08, ge=0.0, le=3.0, description="reflectance of a papilla")
-    rim: float = Field(0.85, ge=0.0, le=3.0, description="reflectance of a ring's rim")
-    rim_um: float = Field(12.0, ge=3.0, le=60.0, description="width of the rim in µm")
-    between_um: float = Field(14.0, ge=0.0, le=200.0, description="width between rings in µm")
+    interior: float = Field(0.1, ge=0.0, le=3.0, description="reflectance of a papilla")
+    rim: float = Field(0.8, ge=0.0, le=3.0, description="reflectance of a ring's rim")
+    rim_um: float = Field(10.0, ge=3.0, le=60.0, description="width of the rim in µm")
+    between_um: float = Field(8.0, ge=0.0, le=200.0, description="width between rings in µm")
     cord: float = Field(0.62, ge=0.0, le=3.0, description="reflectance of a meshwork's cords")
-    cord_um: float = Field(46.0, ge=4.0, le=200.0, description="width of the cords in µm")
+    cord_um: float = Field(40.0, ge=4.0, le=200.0, description="width of the cords in µm")
     basal_um: float = Field(10.0, ge=4.0, le=40.0, description="distance of basal cells in µm")
 
 
@@ -167,10 +167,10 @@ class MosaicNoise(Spec):
     """Speckle and the detector's noise."""
 
     looks: float = Field(
-        8.0, ge=0.5, le=1000.0, description="speckle looks; contrast is 1/sqrt(looks)"
+        12.0, ge=0.5, le=1000.0, description="speckle looks; contrast is 1/sqrt(looks)"
     )
     speckle_um: float = Field(
-        2.0, ge=0.0, le=20.0, description="speckle grain (full width at half maximum) in µm"
+        2.4, ge=0.0, le=20.0, description="speckle grain (full width at half maximum) in µm"
     )
     photons: float = Field(
         300.0, ge=1.0, le=1e6, description="photons per pixel at full range; sets shot noise"
@@ -193,7 +193,7 @@ class RcmMosaic(Spec):
         0.12, ge=0.0, le=1.0, description="relative spread of brightness between regions"
     )
     uneven: float = Field(
-        0.2, ge=0.0, le=1.5, description="relative spread of brightness over the tissue"
+        0.17, ge=0.0, le=1.5, description="relative spread of brightness over the tissue"
     )
     tiles: MosaicTiles = MosaicTiles()
     noise: MosaicNoise = MosaicNoise()
