@@ -204,13 +204,13 @@ class Plan:
         """
         spec = self.spec
         wave = self._displacement(block, self.wave, spec.wave_um, spec.wave_scale_um)
-        shift = [large + small for large, small in zip(wave, bend, strict=True)]
+        shift_y, shift_x = wave[0] + bend[0], wave[1] + bend[1]
         near = np.empty((3, *block.shape), np.int32)
         gaps = np.empty((2, *block.shape), np.float32)
         reach = max(spec.border_um / 2, spec.annotation_gap_um)
         origin = self._origin(block)
         at = start(self.regions, origin)
-        cells_of(self.regions, at, origin, self.spacing_um, *shift, reach, near, gaps)
+        cells_of(self.regions, at, origin, self.spacing_um, shift_y, shift_x, reach, near, gaps)
         return near, gaps
 
     def annotation(self, block: Block) -> IntArray:

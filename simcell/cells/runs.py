@@ -68,7 +68,7 @@ def runs_of(image: IntArray) -> Runs:
 
 
 def pieces(runs: Runs) -> tuple[IntArray, IntArray]:
-    """Number the connected pieces (by edges) of every value but 0, in raster order.
+    """Tell connected pieces (by edges) apart, numbered from 1 in raster order.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def pieces(runs: Runs) -> tuple[IntArray, IntArray]:
     >>> label.tolist(), owner.tolist()
     ([1, 0, 1, 1], [0, 7])
     """
-    return _pieces(runs)
+    return _number(runs, _unite(runs))
 
 
 @njit(cache=True)
@@ -97,11 +97,13 @@ def _root(parent: IntArray, k: int) -> int:
 @njit(cache=True)
 def _overlap(runs: Runs, a: int, b: int, shift: int) -> int:
     """Count the columns that run a shares with run b moved by ``shift``."""
-    return min(runs.end[a], runs.end[b] + shift) - max(runs.begin[a], runs.begin[b] + shift)
+    end = min(runs.end[a], runs.end[b] + shift)
+    return int(end - max(runs.begin[a], runs.begin[b] + shift))
 
 
 @njit(cache=True)
-def _pieces(runs: Runs) -> tuple[IntArray, IntArray]:
+def _unite(runs: Runs) -> IntArray:
+    """Link every run to a lower one of its piece; the first run of a piece to itself."""
     parent = np.arange(len(runs.value)).astype(np.int32)
     for r in range(1, len(runs.first) - 1):
         above = runs.first[r - 1]
@@ -114,6 +116,11 @@ def _pieces(runs: Runs) -> tuple[IntArray, IntArray]:
                     one, two = _root(parent, j), _root(parent, k)
                     parent[max(one, two)] = min(one, two)
                 j += 1
+    return parent
+
+
+@njit(cache=True)
+def _number(runs: Runs, parent: IntArray) -> tuple[IntArray, IntArray]:
     label = np.zeros(len(parent), np.int32)
     owner = np.zeros(len(parent) + 1, np.int32)
     count = 0

@@ -130,19 +130,20 @@ def _papillae(spec: RcmMosaic, room_um: NDArray[np.float64], streams: Streams) -
 
 
 def _fields(block: Block, spacing_um: float, streams: Streams) -> Fields:
-    made = []
-    for name, scale in (
-        ("grain", _GRAIN_UM),
-        ("fibre", _FIBRE_UM),
-        ("cloud", _CLOUD_UM),
-        ("broad", _BROAD_UM),
-    ):
+    def smooth(name: str, scale_um: float) -> Image:
         of = hashed.key(streams(f"imaging.{name}"))
-        made.append(hashed.smooth(of, block, (scale / spacing_um,) * 2))
+        return hashed.smooth(of, block, (scale_um / spacing_um,) * 2)
+
     rows = Block((block.start[0], 0), (block.shape[0], 1))
     of = hashed.key(streams("imaging.stripes"))
     stripe = hashed.smooth(of, rows, (_STRIPE_UM / spacing_um, 0.0))
-    return Fields(*made, np.ascontiguousarray(stripe[:, 0]))
+    return Fields(
+        smooth("grain", _GRAIN_UM),
+        smooth("fibre", _FIBRE_UM),
+        smooth("cloud", _CLOUD_UM),
+        smooth("broad", _BROAD_UM),
+        np.ascontiguousarray(stripe[:, 0]),
+    )
 
 
 def _light(spec: RcmMosaic, spacing_um: float) -> Light:
