@@ -38,7 +38,12 @@ def rcm_mosaic() -> Preset:
         cells=Mosaic(
             region_um=600,
             shares=PatternShares(
-                non_lesion=0.24, artifact=0.1, meshwork=0.14, ring=0.18, nested=0.14, patternless=0.2
+                non_lesion=0.24,
+                artifact=0.1,
+                meshwork=0.14,
+                ring=0.18,
+                nested=0.14,
+                patternless=0.2,
             ),
             wave_um=50,
             wave_scale_um=180,

@@ -140,7 +140,9 @@ def _number(runs: Runs, parent: IntArray) -> tuple[IntArray, IntArray]:
 def measure(runs: Runs, count: int) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Measure pieces 0..count of runs that hold them; as ``cells.pieces.measure`` does."""
     moments, straight, diagonal, at_frame = _measure(runs, count)
-    return moments, straight + np.sqrt(0.5) * diagonal, at_frame
+    crossings = straight + np.sqrt(0.5) * diagonal
+    crossings[0] = 0.0
+    return moments, crossings, at_frame
 
 
 @njit(cache=True)
