@@ -29,6 +29,7 @@ _GRAIN_UM, _FIBRE_UM, _CLOUD_UM, _BROAD_UM = 1.6, 6.0, 40.0, 150.0  # correlatio
 _STRIPE_UM = 6.0
 _PLATE_UM = 240.0  # distance of the skin's plates, and of bubbles
 _SHAKE = 0.3
+_STIFF = np.float32(0.4)
 
 
 def halo(spec: RcmMosaic, grid: Grid) -> tuple[int, ...]:
@@ -193,6 +194,8 @@ def _cells(
     )
     y, x = ((start + 0.5) * spacing_um for start in painted.block.start)
     bend_y, bend_x = painted.bend_um
+    # Plates and bubbles are hardly bent.
+    bends = (painted.bend_um, painted.bend_um, (_STIFF * bend_y, _STIFF * bend_x))
     box = (
         y + float(bend_y.min()),
         y + len(bend_y) * spacing_um + float(bend_y.max()),
@@ -205,10 +208,10 @@ def _cells(
             lattice(key, pitch, _SHAKE, box),
             (y, x),
             spacing_um,
-            bend_y,
-            bend_x,
+            bend[0],
+            bend[1],
             wanted(painted.region, share, chosen),
         )
-        for key, pitch, chosen in zip(keys, pitches, shown, strict=True)
+        for key, pitch, bend, chosen in zip(keys, pitches, bends, shown, strict=True)
     )
     return large, small, plate

@@ -199,7 +199,7 @@ def artifact(place: Place, light: Light, cell: Cell, plate: Cell, variant: float
     """Bubbles, stripes over tissue, corneum, or nothing."""
     if variant == BUBBLES:
         plain = light.around * (1.0 + 0.3 * place.cloud + 0.25 * place.grain)
-        radius = light.plate * (0.1 + 0.32 * plate.chance)
+        radius = light.plate * (0.06 + 0.24 * plate.chance)
         dark = 1.0 - step(plate.middle, radius, 6.0)
         rim = bump(plate.middle - radius, 5.0) + 0.25 * bump(plate.middle - 0.8 * radius, 5.0)
         return plain * (1.0 - 0.85 * dark) + 0.9 * rim
