@@ -2,17 +2,27 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from simcell import stages
 from simcell.arrays import Block, Grid, Pattern
 from simcell.cells import lay_out
 from simcell.rng import Streams
 from simcell.scene import Frame, Scene
-from simcell.scene.imaging import NoImage
-from simcell.scene.mosaic import PATTERNS, Mosaic, PatternShares, RcmMosaic
+from simcell.scene.imaging import NoImage, Rcm
+from simcell.scene.mosaic import (
+    PATTERNS,
+    Mosaic,
+    MosaicArtifacts,
+    MosaicTiles,
+    PatternShares,
+    RcmMosaic,
+)
 from simcell.scene.points import HardCore
-from simcell.scene.prior import Classes
-from simcell.scene.region import Full
+from simcell.scene.prior import Classes, Membrane
+from simcell.scene.region import Bezier, Full
+
+ARTIFACTS = ("bubbles", "stripes", "corneum", "empty")
 
 
 def scene(shape=(120, 150), spacing=4.0, imaging=None, **cells):
@@ -178,3 +188,29 @@ def test_a_mosaic_without_any_point_can_be_painted():
     sample = stages.simulate(made, seed=1, index=0)
     assert len(sample.pattern) == 0
     assert sample.image.shape == (32, 40)
+
+
+@pytest.mark.parametrize(
+    ("spec", "given", "said"),
+    [
+        (PatternShares, dict.fromkeys(PATTERNS, 0.0), "give at least one class a share"),
+        (MosaicArtifacts, dict.fromkeys(ARTIFACTS, 0.0), "give one of them a chance"),
+        (MosaicTiles, {"tile_um": 100, "overlap_um": 60}, "overlap_um = 60: must not be above"),
+    ],
+)
+def test_what_cannot_be_is_refused(spec, given, said):
+    with pytest.raises(ValidationError, match=said):
+        spec(**given)
+
+
+def test_a_mosaic_needs_a_full_region_and_a_fitting_prior():
+    fine = scene()
+    for update in (
+        {"region": Bezier()},
+        {"frame": fine.frame.model_copy(update={"edges": "periodic"})},
+        {"prior": Membrane()},
+        {"imaging": Rcm()},
+    ):
+        parts = {name: getattr(fine, name) for name in Scene.model_fields}
+        with pytest.raises(ValidationError, match="mosaic"):
+            Scene(**(parts | update))
