@@ -226,6 +226,42 @@ class Painted:
 
 
 @dataclass(frozen=True)
+class PaintedMosaic(Painted):
+    """A block of a mosaic: what lies at each pixel, annotated or not.
+
+    Parameters
+    ----------
+    region : IntArray
+        Rows (3, y, x) of the field's regions: the pixel's own, and the two nearest
+        others; -1 where those are too far to matter.
+    region_gap_um : Image
+        Distances (2, y, x) to the borders with the two others.
+    border_um : float
+        Width over which one region fades into the next.
+    kinds : uint8 array
+        Class of every region of the field.
+    papilla : IntArray
+        Row of the nearest papilla.
+    wall_um, radial_um : Image
+        Distance to the border between papillae, corners rounded, and to the centre.
+    room_um : FloatArray
+        Half of the distance from each papilla's centre to the next one's.
+    bend_um : pair of Image
+        Displacement (y, x) by which papillae are irregular.
+    """
+
+    region: IntArray
+    region_gap_um: Image
+    border_um: float
+    kinds: NDArray[np.uint8]
+    papilla: IntArray
+    wall_um: Image
+    radial_um: Image
+    room_um: FloatArray
+    bend_um: tuple[Image, Image]
+
+
+@dataclass(frozen=True)
 class Parts:
     """Which part of which cell each pixel of a field shows.
 

@@ -158,8 +158,22 @@ def _along(image: Image, axis: int, first: NDArray[np.intp], weight: Image) -> I
 
 
 @njit(cache=True)
+def _weigh_last(image: Image, first: NDArray[np.intp], weight: Image, out: Image) -> None:
+    """Filter the last axis: the sum, in the same order, stays in a register."""
+    for b in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            total = np.float32(0.0)
+            for k in range(weight.shape[1]):
+                total += weight[i, k] * image[b, first[i] + k]
+            out[b, i] = total
+
+
+@njit(cache=True)
 def _weigh(image: Image, first: NDArray[np.intp], weight: Image, out: Image) -> None:
     before, size, after = out.shape
+    if after == 1:
+        _weigh_last(image[:, :, 0], first, weight, out[:, :, 0])
+        return
     out[:] = np.float32(0.0)
     for b in range(before):
         for i in range(size):

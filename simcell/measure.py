@@ -285,7 +285,7 @@ STATISTICS: dict[str, Statistic] = {
         f"class_{number}": Statistic(
             f"share of pixels in semantic class {number}", _class_share(number), _mean
         )
-        for number in range(1, 6)
+        for number in range(1, 7)
     },
     "glycerol_um": Statistic(
         "skin layers: mean gap between glass and skin, µm", _thickness(2), _ratio

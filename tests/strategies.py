@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from strategies_mosaic import mosaic_scenes
 from strategies_oct import class_prior, oct_imaging, skin_layers
 from strategies_points import point_specs
 
@@ -293,6 +294,8 @@ def _packs(points: PointSpec) -> bool:
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     """Any valid scene of a small field."""
+    if draw(st.integers(0, 5)) == 0:
+        return draw(mosaic_scenes())
     made = draw(cells())
     layered = made.kind == "skin_layers"
     frame = draw(frames())

@@ -147,14 +147,16 @@ def check_pictures(sample: Sample) -> None:
     scene, shape = sample.scene, sample.grid.shape
     assert sample.prior is not None
     assert sample.labels is not None
-    assert sample.prior.shape == shape
+    channels = (scene.prior.classes,) if scene.prior.kind == "channels" else ()
+    assert sample.prior.shape == (*channels, *shape)
     assert sample.prior.dtype == np.uint8
     if scene.prior.kind in {"membrane", "filled"}:
         assert set(np.unique(sample.prior)) <= {0, 255}
     if scene.prior.kind == "filled":
         assert not np.any(sample.prior[sample.labels == 0])
     of_prior = scene.prior.kind == "boundary_interior"
-    own = {"simcep": check_parts, "skin_layers": check_layers}.get(scene.cells.kind)
+    checks = {"simcep": check_parts, "skin_layers": check_layers, "mosaic": check_regions}
+    own = checks.get(scene.cells.kind)
     assert (sample.classes is not None) == (of_prior or own is not None)
     if sample.classes is not None:
         assert sample.classes.dtype == np.uint8
@@ -172,6 +174,15 @@ def check_pictures(sample: Sample) -> None:
     for name in ("region", "labels", "objects", "prior", "classes", "image"):
         array = getattr(sample, name)
         assert array is None or not array.flags.writeable
+
+
+def check_regions(sample: Sample) -> None:
+    """Every region of a mosaic is of its class; what has no label has no class."""
+    assert sample.labels is not None
+    assert sample.objects is not None
+    kind = np.concatenate([[0], sample.objects["type"]])
+    assert set(np.unique(kind[1:])) <= set(range(1, 7))
+    assert np.array_equal(sample.classes, kind[sample.labels])
 
 
 def check_layers(sample: Sample) -> None:

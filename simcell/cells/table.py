@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simcell.arrays import FloatArray, Grid, Image, IntArray, Layers, Parts, Pattern
-from simcell.cells.pieces import Pieces, adjacent_pairs, measure, split
+from simcell.arrays import BoolArray, FloatArray, Grid, Image, IntArray, Layers, Parts, Pattern
+from simcell.cells.pieces import adjacent_pairs, measure, split
 from simcell.fields import border_distance
 from simcell.sample import OBJECT_COLUMNS_2D
 
@@ -82,7 +82,7 @@ def tabulate(
     # Borders just outside the field count too: the field's edge must not look different.
     distance = border_distance(owners)[inner, inner] * np.float32(grid.spacing_um[0])
     pairs = adjacent_pairs(pieces)
-    rows = _shapes(pieces, grid.spacing_um[0])
+    rows = shapes(*measure(pieces.image, pieces.count), grid.spacing_um[0])
     seed = pieces.owner[1:] - 1
     rows["label"] = np.arange(1, pieces.count + 1)
     kinds = pattern.marks.get("type")
@@ -99,9 +99,10 @@ def tabulate(
     return Cells(pieces.image, rows, pairs, distance, pattern)
 
 
-def _shapes(pieces: Pieces, spacing_um: float) -> NDArray[np.void]:
-    """Measure areas, centroids, axes and perimeters."""
-    moments, crossings, at_frame = measure(pieces.image, pieces.count)
+def shapes(
+    moments: FloatArray, crossings: FloatArray, at_frame: BoolArray, spacing_um: float
+) -> NDArray[np.void]:
+    """Turn what ``pieces.measure`` returns into areas, centroids, axes and perimeters."""
     n, y, x, yy, xx, xy = moments[1:].T
     y, x = y / n, x / n
     # A pixel is a square, not a point: its own second moment is 1/12.
@@ -109,7 +110,7 @@ def _shapes(pieces: Pieces, spacing_um: float) -> NDArray[np.void]:
     vx = xx / n - x * x + 1 / 12
     vxy = xy / n - x * y
     middle, spread = (vy + vx) / 2, np.hypot((vy - vx) / 2, vxy)
-    rows = np.zeros(pieces.count, OBJECT_COLUMNS_2D)
+    rows = np.zeros(len(n), OBJECT_COLUMNS_2D)
     rows["area_um2"] = n * spacing_um**2
     rows["centroid_y_um"], rows["centroid_x_um"] = y * spacing_um, x * spacing_um
     rows["perimeter_um"] = np.pi / 8 * crossings[1:] * spacing_um

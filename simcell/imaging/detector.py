@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from simcell.arrays import Image
 from simcell.fields import white_noise
 
-_SIGMA_OF_GRAIN = 1.0 / (4.0 * np.sqrt(np.log(2.0)))
+SIGMA_OF_GRAIN = 1.0 / (4.0 * np.sqrt(np.log(2.0)))
 """Blur of white noise, per full width at half maximum of its autocorrelation."""
 
 
@@ -49,7 +49,11 @@ def speckle(shape: tuple[int, ...], looks: float, grain_px: float, rng: Generato
     >>> bool(abs(field.std() / field.mean() - 0.5) < 0.02)
     True
     """
-    field = white_noise(shape, grain_px * _SIGMA_OF_GRAIN, rng)
+    return gamma(white_noise(shape, grain_px * SIGMA_OF_GRAIN, rng), looks)
+
+
+def gamma(field: Image, looks: float) -> Image:
+    """Map a standard normal field, in place, to a gamma law of mean 1; see `speckle`."""
     field *= np.float32(1.0 / (3.0 * np.sqrt(looks)))
     field += np.float32(1.0 - 1.0 / (9.0 * looks))
     np.maximum(field, 0.0, out=field)
@@ -105,14 +109,18 @@ def detect(
     uint8 array
     """
     noise = rng.standard_normal(signal.shape, dtype=np.float32)
-    return _digitise(signal, noise, gain, offset, gain**2 / photons, read_noise**2)
+    return digitise(signal, noise, gain, offset, gain**2 / photons, read_noise**2)
 
 
 @njit(cache=True)
-def _digitise(
+def digitise(
     signal: Image, noise: Image, gain: float, offset: float, shot: float, read: float
 ) -> NDArray[np.uint8]:
-    """Add signal-dependent noise, scale and round in one pass over the pixels."""
+    """Add signal-dependent noise, scale and round in one pass over the pixels.
+
+    ``noise`` is standard normal; ``shot`` the variance at brightness 1 and ``read`` that
+    of the detector, in squares of the full range.
+    """
     out = np.empty(signal.shape, np.uint8)
     a, b = np.float32(gain * 255), np.float32(offset * 255 + 0.5)
     c, d = np.float32(shot * 255**2), np.float32(read * 255**2)
