@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal, get_args
 
 import cv2
@@ -27,6 +28,9 @@ from simcell.scene.prior import Channels, Classes
 
 Stage = Literal["region", "points", "cells", "prior", "image"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
+
+_PAINTED = 2**22
+"""Pixels that are painted at a time, at least 32 rows of them."""
 
 
 def simulate(scene: Scene, *, seed: int, index: int, upto: Stage | None = None) -> Sample:
@@ -203,7 +207,7 @@ def excerpt(scene: Scene, *, seed: int, index: int, side: int = 512) -> Sample:
 
 def _in_one_band(scene: Scene, grid: Grid, seed: int, index: int) -> Iterator[dict[str, Any]]:
     """Run the stages of a scene that could be painted in bands, whole."""
-    pixels = int(np.prod(grid.shape, dtype=np.int64))
+    pixels = prod(grid.shape)
     if pixels > MAX_PIXELS:
         msg = (
             f"frame.shape = {list(grid.shape)}: {pixels} px do not fit in memory as one sample; "
@@ -214,7 +218,7 @@ def _in_one_band(scene: Scene, grid: Grid, seed: int, index: int) -> Iterator[di
     yield {"pattern": _scatter(scene, Streams(seed, index))}
     canvas = lay_out(scene, seed=seed, index=index)
     layout = canvas.layout
-    made = canvas.paint(range(grid.shape[-2]))
+    made = _whole(canvas)
     yield {
         "pattern": layout.pattern,
         "labels": made["labels"],
@@ -223,6 +227,20 @@ def _in_one_band(scene: Scene, grid: Grid, seed: int, index: int) -> Iterator[di
     }
     yield {"prior": made["prior"], "classes": made["classes"]}
     yield {"image": made.get("image")}
+
+
+def _whole(canvas: Canvas) -> dict[str, NDArray[Any]]:
+    """Paint all rows, a band at a time: what imaging needs meanwhile is larger than its result."""
+    *across, height, width = canvas.grid.shape
+    step = max(32, _PAINTED // (prod(across) * width))
+    made: dict[str, NDArray[Any]] = {}
+    for start in range(0, height, step):
+        rows = range(start, min(start + step, height))
+        for name, part in canvas.paint(rows).items():
+            if name not in made:
+                made[name] = np.empty((*part.shape[:-2], height, width), part.dtype)
+            made[name][..., rows.start : rows.stop, :] = part
+    return made
 
 
 def _prior(scene: Scene, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
