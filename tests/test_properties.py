@@ -167,7 +167,8 @@ def check_pictures(sample: Sample) -> None:
     assert (sample.image is None) == (scene.imaging.kind == "none")
     if sample.image is not None:
         assert sample.image.shape == shape
-        deep = scene.imaging.kind not in {"none", "rcm"} and scene.imaging.camera.bits == 16
+        camera = getattr(scene.imaging, "camera", None)
+        deep = camera is not None and camera.bits == 16
         assert sample.image.dtype == (np.uint16 if deep else np.uint8)
     for name in ("region", "labels", "objects", "prior", "classes", "image"):
         array = getattr(sample, name)
