@@ -87,13 +87,20 @@ def main() -> None:
 
 
 def _preset_options(command: F) -> F:
-    """Add --preset and --set."""
+    """Add --preset, --from-masks and --set."""
     command = click.option(
         "--set",
         "assignments",
         multiple=True,
         metavar="PATH=VALUE",
         help="Override one number of the scene; repeatable. A value that varied is fixed.",
+    )(command)
+    command = click.option(
+        "--from-masks",
+        "masks",
+        metavar="DIR",
+        help="Folder of label images whose objects take the place of the preset's cells; "
+        "the preset is `colony` unless named.",
     )(command)
     return click.option(
         "--preset",
@@ -103,9 +110,11 @@ def _preset_options(command: F) -> F:
     )(command)
 
 
-def _load(name: str | None, assignments: tuple[str, ...]) -> Preset:
+def _load(name: str | None, assignments: tuple[str, ...], masks: str | None = None) -> Preset:
     from simcell.preset import load_preset
 
+    if masks is not None:
+        return load_preset(name or "colony").with_masks(masks).with_set(assignments)
     if name is None:
         msg = "--preset: missing; name a preset or a YAML file (see `simcell presets`)"
         raise SimcellError(msg)
@@ -123,6 +132,7 @@ Examples:
   simcell generate --preset rcm-ss -n 50 --out train --format stardist
   simcell generate --preset rcm-sg -n 4 --out look --format ome-zarr    for napari, with labels
   simcell generate --preset rcm-sg --set frame.shape=[1000,1000] --set imaging.noise=high
+  simcell generate --from-masks my-labels -n 200      new arrangements of your own objects
   simcell generate --preset rcm-sg -n 400 --out priors.zarr --resume    after Ctrl-C
   simcell generate --preset rcm-sg -n 100000 --out big.zarr --cluster tcp://head:8786"""
 )
@@ -148,6 +158,7 @@ Examples:
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def generate(
     name: str | None,
+    masks: str | None,
     assignments: tuple[str, ...],
     count: int,
     out: str | None,
@@ -161,7 +172,7 @@ def generate(
     quiet: bool,
 ) -> None:
     """Simulate a dataset: images, priors, labels and a table of cells."""
-    preset = _load(name, assignments)
+    preset = _load(name, assignments, masks)
     if out is None:
         out = f"{preset.name}.zarr" if format_ == "zarr" else f"{preset.name}-{format_}"
     from simcell.batch import generate as run
@@ -184,8 +195,10 @@ def generate(
     )
     lines = [_in_words(summary)]
     if preview:
-        shown = 6 if _pixels(preset) <= _LARGE else 1
-        _draw(_simulated(preset, min(count, shown), seed), picture, preset.name)
+        shown = min(count, 6 if _pixels(preset) <= _LARGE else 1)
+        stored = format_ == "zarr"
+        samples = _stored(out, shown) if stored else _simulated(preset, shown, seed)
+        _draw(samples, picture, preset.name)
         lines.append(f"preview  {picture}")
     if not quiet:
         click.echo("\n".join(lines))
@@ -285,6 +298,7 @@ def presets(name: str | None, as_yaml: bool, kinds: bool) -> None:
     epilog="""\b
 Examples:
   simcell show --preset rcm-sg -o sheet.png
+  simcell show --from-masks my-labels --preset dense
   simcell show priors.zarr -o sheet.png -n 8"""
 )
 @click.argument("dataset", required=False, type=click.Path())
@@ -310,6 +324,7 @@ Examples:
 def show(
     dataset: str | None,
     name: str | None,
+    masks: str | None,
     assignments: tuple[str, ...],
     out: Path,
     count: int,
@@ -317,8 +332,8 @@ def show(
     overwrite: bool,
 ) -> None:
     """Draw a contact sheet of a preset or a dataset: image, prior, outlines, scale bar."""
-    if (dataset is None) == (name is None):
-        msg = "show: name either a dataset or --preset"
+    if (dataset is None) == (name is None and masks is None):
+        msg = "show: name either a dataset or --preset (or --from-masks)"
         raise SimcellError(msg)
     if dataset is not None and (assignments or seed is not None):
         msg = f"show {dataset}: a dataset is as it is; --set and --seed go with --preset"
@@ -330,7 +345,7 @@ def show(
         msg = f"{out}: exists already; choose another --out or add --overwrite"
         raise SimcellError(msg)
     if dataset is None:
-        preset = _load(name, assignments)
+        preset = _load(name, assignments, masks)
         _draw(_simulated(preset, count, seed or 0), out, preset.name)
     else:
         _draw(_stored(dataset, count), out, Path(dataset).name)
@@ -341,14 +356,17 @@ def show(
     epilog="""\b
 Examples:
   simcell check --preset rcm-sg -n 64
-  simcell check --preset my-tissue.yaml --set points.density=3000"""
+  simcell check --preset my-tissue.yaml --set points.density=3000
+  simcell check --from-masks my-labels                what do samples of your objects measure?"""
 )
 @_preset_options
 @click.option("-n", "count", type=click.IntRange(2), default=64, show_default=True, help="Samples.")
 @_SEED
-def check(name: str | None, assignments: tuple[str, ...], count: int, seed: int) -> None:
+def check(
+    name: str | None, masks: str | None, assignments: tuple[str, ...], count: int, seed: int
+) -> None:
     """Simulate, measure, and compare with what the preset expects; exit code 1 when off."""
-    preset = _load(name, assignments)
+    preset = _load(name, assignments, masks)
     from simcell.check import check as run
 
     with click.progressbar(length=count, label="simulating", file=sys.stderr) as bar:

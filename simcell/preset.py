@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, model_validator
 
+from simcell.cells.library import open_library
 from simcell.errors import SimcellError
 from simcell.measure import STATISTICS
 from simcell.paths import Tree, build, find, hint, of_kind, put, under
@@ -154,6 +156,35 @@ class Preset:
         preset = replace(self, base=build(Scene, tree, "--set "), vary=vary)
         preset._check("--set")
         return preset
+
+    def with_masks(self, folder: str | os.PathLike[str]) -> Preset:
+        """Return the preset with objects of a user's label images in place of its cells.
+
+        Their pixels become the field's. Where the preset expects an area of its cells, a
+        pixel gets the size that gives the objects that area: points, light and cells
+        then go together. Of the new samples nothing is expected.
+
+        Parameters
+        ----------
+        folder : str or path
+            Label images; see the kind ``masks``.
+        """
+        path = os.fspath(folder)
+        library = open_library(path)
+        changes = ["cells.kind=masks", f"cells.path={json.dumps(path)}"]
+        area = self.expect.get("area_um2")
+        if area is not None:
+            spacing = (0.5 * (area.low + area.high) / float(library.area.mean())) ** 0.5
+            changes.append(f"frame.spacing_um={min(max(spacing, 1e-3), 1e3):.4g}")
+        return replace(self.with_set(changes), expect={})
+
+    def pinned(self) -> Preset:
+        """Return the preset with the fingerprint of the masks that it names, if it names any."""
+        cells = self.base.cells
+        varied = any(under(path, "cells.path") or under("cells.path", path) for path in self.vary)
+        if cells.kind != "masks" or cells.fingerprint is not None or varied:
+            return self
+        return self.with_set([f"cells.fingerprint='{open_library(cells.path).fingerprint}'"])
 
     def _check(self, where: str) -> None:
         """Refuse paths and ranges that could fail later, in the middle of a run."""

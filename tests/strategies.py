@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from strategies_colony import masks, outlines, phase_contrast
 from strategies_mosaic import mosaic_scenes
 from strategies_oct import class_prior, oct_imaging, skin_layers
 from strategies_points import point_specs
@@ -13,7 +14,6 @@ from strategies_points import point_specs
 from simcell.scene import Frame, Scene
 from simcell.scene.cells import (
     CellSpec,
-    Outlines,
     Power,
     Simcep,
     SimcepShape,
@@ -108,14 +108,8 @@ def cells() -> st.SearchStrategy[CellSpec]:
     return st.one_of(
         st.builds(Voronoi, **tissue),
         st.builds(Power, radius_cv=number(0, 0.8), strength=number(0, 1), **tissue),
-        st.builds(
-            Outlines,
-            radius_um=number(0.5, 15),
-            radius_cv=number(0, 0.8),
-            waviness=st.just(0.0) | number(0, 0.4),
-            harmonics=st.integers(2, 12),
-            min_visible=number(0, 1),
-        ),
+        outlines(),
+        masks(),
         simcep(),
         skin_layers(),
     )
@@ -227,6 +221,7 @@ def imaging() -> st.SearchStrategy[ImagingSpec]:
     return st.one_of(
         st.builds(NoImage),
         fluorescence(),
+        phase_contrast(),
         st.builds(
             Rcm,
             membrane=st.builds(

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from simcell.arrays import Window
+from simcell.scene.colony import Colony
 from simcell.scene.points import (
     AreaInteraction,
     Binomial,
@@ -132,6 +133,14 @@ def specs_by_kind(ndim=2):
             clusters=st.integers(1, 5),
             probability=_floats(0, 1),
             spread=_floats(0.01, 0.2),
+        ),
+        "colony": st.builds(
+            Colony,
+            density=density,
+            colony_size=_floats(1, 50),
+            distance_um=_floats(5, 15),
+            looseness=_floats(0, 3),
+            tries=st.integers(1, 40),
         ),
     }
 

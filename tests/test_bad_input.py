@@ -380,7 +380,7 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {
     "negative seed": ([*GOOD, "--seed", "-1"], ["'--seed'", "-1 is not in the range"]),
     "seed too big": ([*GOOD, "--seed", str(2**32)], ["'--seed'", "4294967296 is not in the range"]),
     "seed of words": (["check", "--seed", "x"], ["'--seed'", "'x' is not a valid integer"]),
-    "unknown format": ([*GOOD, "--format", "bmp"], ["'bmp' is not one of 'zarr', 'tiff'"]),
+    "unknown format": ([*GOOD, "--format", "bmp"], ["'bmp' is not one of 'zarr', 'ome-zarr'"]),
     "unknown option": ([*GOOD, "--wrokers", "2"], ["'--wrokers'", "'--workers'"]),
     "unknown command": (["generat"], ["'generat'", "simcell --help"]),
     "empty out": ([*GOOD, "--out", ""], ["--out: empty"]),

@@ -78,7 +78,7 @@ def test_every_sample_opens(manager: Any, name: str, monkeypatch: pytest.MonkeyP
     ]
     layers = sample.open(_registry=manager.commands)
     kinds = {str(settings["name"]).split()[1].strip("',"): kind for _, settings, kind in layers}
-    frame = load_preset(name).base.frame
+    frame = load_preset(name).scene(seed=0, index=0).frame
     assert kinds.pop("labels") == "labels"
     assert kinds.pop("classes", "labels") == "labels"
     assert set(kinds.values()) == {"image"}

@@ -142,6 +142,7 @@ def generate(
     if not isinstance(preset, Preset):
         preset = load_preset(preset)
     check_sides(format, preset.base.frame.shape)
+    preset = preset.pinned()
     out = Path(out).absolute()
     store = out if format == "zarr" else out.with_name(f".{out.name}.staging.zarr")
     _make_way(out, store, format, resume=resume, overwrite=overwrite)
@@ -319,7 +320,9 @@ def _check_same(path: Path, header: Header, preset: Preset, seed: int, n: int) -
         difference = f"seed = {header.seed}, not {seed}"
     elif header.preset != preset.text:
         pairs = zip_longest(header.preset.splitlines(), preset.text.splitlines(), fillvalue="")
-        there, here = next((a.strip(), b.strip()) for a, b in pairs if a != b)
+        unlike = [(a.strip(), b.strip()) for a, b in pairs if a != b]
+        # Other masks change a preset in more than one line; this one says why.
+        there, here = next((pair for pair in unlike if "fingerprint" in pair[0]), unlike[0])
         difference = f"another preset ({there!r}, not {here!r})"
     if difference is not None:
         msg = f"{path}: made with {difference}; resume with what it was made with, or --overwrite"

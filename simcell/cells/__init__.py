@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import assert_never
 
 from simcell.arrays import BoolArray, Grid, Pattern
-from simcell.cells import layers, mosaic, outlines, simcep, tissue, volume
+from simcell.cells import layers, masks, mosaic, outlines, simcep, tissue, volume
 from simcell.cells.table import Cells
 from simcell.rng import Streams
 from simcell.sample import Layout
 from simcell.scene.cells import BandedSpec, CellSpec, Outlines, Power, Simcep, Voronoi
+from simcell.scene.masks import Masks
 from simcell.scene.mosaic import Mosaic
 from simcell.scene.skin import SkinLayers
 from simcell.scene.volume import NucleusGolgi
@@ -73,6 +74,8 @@ def grow(
             return outlines.grow(spec, pattern, grid, margin_px, streams, periodic)
         case Simcep():
             return simcep.grow(spec, pattern, region, grid, margin_px, streams, periodic)
+        case Masks():
+            return masks.grow(spec, pattern, region, grid, margin_px, streams, periodic)
         case SkinLayers():
             return layers.grow(spec, pattern, region, grid, margin_px, streams)
         case NucleusGolgi() | Mosaic():

@@ -65,7 +65,7 @@ def _nearest_image(gap: int, period: int) -> int:
 
 
 @njit(cache=True)
-def _free(i: int, placed: Placed, kept: BoolArray, period: tuple[int, int], limit: float) -> bool:
+def free(i: int, placed: Placed, kept: BoolArray, period: tuple[int, int], limit: float) -> bool:
     """Tell whether object ``i`` shares little enough with every kept one before it."""
     n = placed.side[i]
     own = placed.bits[placed.start[i] : placed.start[i] + n * n].reshape((n, n))
@@ -82,6 +82,18 @@ def _free(i: int, placed: Placed, kept: BoolArray, period: tuple[int, int], limi
         if _shared(own, 0, 0, other, dr, dc) > limit * smaller:
             return False
     return True
+
+
+@njit(cache=True)
+def target(
+    centre: FloatArray, step: FloatArray, t: int, inside: BoolArray, period: tuple[int, int]
+) -> tuple[bool, float, float]:
+    """Where a step leads to, and whether the centre may lie there; step 0 always may."""
+    y, x = centre[0] + step[0], centre[1] + step[1]
+    if period[0] > 0:
+        return True, y % period[0], x % period[1]
+    fits = 0 <= y < inside.shape[0] and 0 <= x < inside.shape[1] and inside[int(y), int(x)]
+    return t == 0 or fits, y, x
 
 
 @njit(cache=True)
@@ -130,16 +142,12 @@ def place(
     for i in range(n):
         bitmap = placed.bits[start[i] : start[i] + side[i] ** 2].reshape((side[i], side[i]))
         for t in range(steps.shape[1]):
-            y, x = centres[i] + steps[i, t]
-            if period[0] > 0:
-                y, x = y % period[0], x % period[1]
-            elif t > 0 and not (
-                0 <= y < inside.shape[0] and 0 <= x < inside.shape[1] and inside[int(y), int(x)]
-            ):
+            fits, y, x = target(centres[i], steps[i, t], t, inside, period)
+            if not fits:
                 continue
             corner[i, 0], corner[i, 1] = int(y) - side[i] // 2, int(x) - side[i] // 2
             area[i] = _fill(outlines[i], y, x, corner[i, 0], corner[i, 1], bitmap)
-            if limit >= 1 or _free(i, placed, kept, period, limit):
+            if limit >= 1 or free(i, placed, kept, period, limit):
                 kept[i] = True
                 centres[i, 0], centres[i, 1] = y, x
                 break

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 
@@ -13,6 +16,8 @@ from simcell.rng import Streams
 from simcell.scene.cells import Outlines
 
 _LEAST_RADIUS = 0.15  # share of its mean radius that a wavy outline never goes below
+_ANGLES = 256  # of a wavy outline; between them the radius is interpolated
+_WAVES = 48  # of the random field that neighbours' directions follow
 
 
 def grow(
@@ -23,7 +28,7 @@ def grow(
     streams: Streams,
     periodic: bool,
 ) -> Cells:
-    """Stamp the objects in order; later ones lie on top. See ``simcell.cells.grow``."""
+    """Stamp the objects in order. See ``simcell.cells.grow``."""
     spacing = grid.spacing_um[0]
     pattern = _with_shapes(spec, pattern, streams)
     if periodic:
@@ -33,21 +38,66 @@ def grow(
     shape = grid.padded(margin_px).shape
     centres = pattern.points / spacing + margin_px
     waves = np.array([pattern.marks[name] for name in _wave_names(spec)]).T
-    # The radius is that of the disc with the same area, whatever the ratio.
-    stretch = 1.0 / np.sqrt(pattern.marks["axis_ratio"])
-    radius = pattern.marks["radius_um"] / spacing
-    axes = np.stack([radius * stretch, radius / stretch], axis=1)
-    turn = pattern.marks["orientation_rad"]
     waves = waves.reshape(len(pattern), len(_wave_names(spec)) // 2, 2)
-    # Waves add to the area: r² (1 + sum of squared coefficients / 2) on average over angles.
-    axes /= np.sqrt(1.0 + 0.5 * np.square(waves).sum(axis=(1, 2)))[:, None]
-    image, total, in_field = stamp(shape[0], shape[1], margin_px, centres, axes, turn, waves)
+    axes = _axes(spec, pattern.marks, waves) / spacing
+    turn = pattern.marks["orientation_rad"]
+    share = spec.meet == "share"
+    image, total, in_field = stamp(
+        (shape[0], shape[1]), margin_px, centres, axes, turn, waves, _spindle(spec.taper), share
+    )
     inner = slice(margin_px, -margin_px or None)
     seen = np.bincount(image[inner, inner].ravel(), minlength=len(pattern) + 1)[1:]
     overlap = 1.0 - seen / np.maximum(in_field, 1)
     image = tidy(image, total, spec.min_visible)
+    if share:
+        # What an outline lost to its neighbours is not hidden: the cell never had it.
+        total = np.bincount(image.ravel(), minlength=len(pattern) + 1)[1:].astype(np.int32)
+        overlap = np.zeros(len(pattern))
     amodal = total.astype(np.float64)
     return tabulate(image, pattern, amodal, np.clip(overlap, 0, 1), grid, margin_px)
+
+
+def _axes(spec: Outlines, marks: dict[str, FloatArray], waves: FloatArray) -> FloatArray:
+    """Semi-axes (n, 2) in µm of outlines that have the area of their radius's disc.
+
+    Waves add to the area: r² (1 + sum of squared coefficients / 2) on average over
+    angles. A spindle |v| = (1 - u²)^t has 2 √π Γ(t + 1) / Γ(t + 3/2).
+    """
+    stretch = 1.0 / np.sqrt(marks["axis_ratio"])
+    axes = np.stack([marks["radius_um"] * stretch, marks["radius_um"] / stretch], axis=1)
+    axes /= np.sqrt(1.0 + 0.5 * np.square(waves).sum(axis=(1, 2)))[:, None]
+    t = spec.taper
+    area = 2.0 * math.sqrt(math.pi) * math.gamma(t + 1.0) / math.gamma(t + 1.5)
+    return np.asarray(axes * math.sqrt(math.pi / area))
+
+
+def _directions_of_profile() -> FloatArray:
+    """Return unit vectors (2, _ANGLES + 1) as (u, v) at evenly spaced diamond angles.
+
+    A diamond angle runs from 0 to 4 along |u| + |v| = 1 and needs no arc tangent.
+    """
+    at = np.linspace(0.0, 4.0, _ANGLES + 1)
+    u = np.where(at < 2.0, 1.0 - at, at - 3.0)
+    v = np.where(at < 2.0, 1.0 - np.abs(u), np.abs(u) - 1.0)
+    return np.asarray(np.stack([u, v]) / np.hypot(u, v))
+
+
+_UNIT = _directions_of_profile()
+
+
+@lru_cache(maxsize=64)
+def _spindle(taper: float) -> FloatArray:
+    """Radius of |v| = (1 - u²)^taper at each diamond angle; 1 all round for an ellipse."""
+    if taper == 0.5:
+        return np.ones(_ANGLES + 1)
+    u, v = np.abs(_UNIT)
+    low, high = np.zeros(_ANGLES + 1), np.full(_ANGLES + 1, np.sqrt(2.0))
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        inside = middle * v <= np.maximum(1.0 - (middle * u) ** 2, 0.0) ** taper
+        inside &= middle * u <= 1.0
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    return low
 
 
 def _with_shapes(spec: Outlines, pattern: Pattern, streams: Streams) -> Pattern:
@@ -57,11 +107,32 @@ def _with_shapes(spec: Outlines, pattern: Pattern, streams: Streams) -> Pattern:
     if "radius_um" not in marks:
         spread = streams("cells.radius").standard_normal(count)
         marks["radius_um"] = spec.radius_um * np.clip(1 + spec.radius_cv * spread, 0.1, 4.0)
-    marks.setdefault("axis_ratio", np.ones(count))
-    marks.setdefault("orientation_rad", np.zeros(count))
+    if "axis_ratio" not in marks:
+        low, high = spec.axis_ratio_min, spec.axis_ratio_max
+        marks["axis_ratio"] = streams("cells.axis_ratio").uniform(low, high, count)
+    if "orientation_rad" not in marks:
+        marks["orientation_rad"] = _directions(spec, pattern.points, streams)
     if spec.waviness > 0:
         marks |= dict(zip(_wave_names(spec), _waves(spec, count, streams).T, strict=True))
     return Pattern(pattern.points, marks, pattern.notes)
+
+
+def _directions(spec: Outlines, points: FloatArray, streams: Streams) -> FloatArray:
+    """Orientations (n,): uniform, alike for points nearer than ``align_um``.
+
+    Twice the angle is that of a vector of two smooth Gaussian fields (sums of plane
+    waves), so that no direction is preferred and an axis has no head.
+    """
+    if spec.axis_ratio_max == 1.0 and spec.axis_ratio_min == 1.0:
+        return np.zeros(len(points))
+    rng = streams("cells.orientation")
+    if spec.align_um == 0:
+        return rng.uniform(-np.pi / 2, np.pi / 2, len(points))
+    wave = rng.standard_normal((2, _WAVES, points.shape[1])) / spec.align_um
+    start = rng.uniform(0.0, 2.0 * np.pi, (2, 1, _WAVES))
+    # einsum keeps one order of summation, which BLAS does not promise.
+    field = np.cos(np.einsum("nd,fwd->fnw", points, wave) + start).sum(axis=2)
+    return np.asarray(0.5 * np.arctan2(field[0], field[1]))
 
 
 def _wave_names(spec: Outlines) -> list[str]:
@@ -82,7 +153,7 @@ def _waves(spec: Outlines, count: int, streams: Streams) -> FloatArray:
 
 
 def tidy(image: IntArray, total: IntArray, min_visible: float) -> IntArray:
-    """Keep each object's largest visible piece; the rest goes to what covers it."""
+    """Keep each object's largest visible piece; the rest goes to what lies beside it, if any."""
     pieces = split(image)
     main = pieces.main
     whole = np.concatenate([[1], np.maximum(total, 1)])[pieces.owner]
@@ -91,81 +162,111 @@ def tidy(image: IntArray, total: IntArray, min_visible: float) -> IntArray:
     lost[0] = False
     if not lost.any():
         return image
-    owner = pieces.owner[merge_into_neighbours(pieces, lost)]
+    root = merge_into_neighbours(pieces, lost)
+    owner = np.where(lost[root], 0, pieces.owner[root]).astype(np.int32)
     owner[0] = 0
     return owner[pieces.image]
 
 
 @njit(cache=True)
-def _inside(
-    dy: float, dx: float, axes: FloatArray, turn: float, waves: FloatArray, swell: float
-) -> bool:
-    """Tell whether a point lies inside a wavy ellipse; ``swell`` bounds its relative radius.
+def _profile(waves: FloatArray, spindle: FloatArray, unit: FloatArray, out: FloatArray) -> float:
+    """Write the outline's radius, relative to its axes, at each diamond angle.
 
     Cosines and sines of multiple angles come from those of the angle itself.
+    Returns the largest radius.
     """
-    cos, sin = np.cos(turn), np.sin(turn)
-    u = (dx * cos + dy * sin) / axes[0]
-    v = (dy * cos - dx * sin) / axes[1]
+    most = 0.0
+    for k in range(len(out)):
+        cos1, sin1 = unit[0, k], unit[1, k]
+        cos, sin = cos1, sin1
+        radius = 1.0
+        for j in range(len(waves)):
+            cos, sin = cos * cos1 - sin * sin1, sin * cos1 + cos * sin1
+            radius += waves[j, 0] * cos + waves[j, 1] * sin
+        out[k] = max(radius, _LEAST_RADIUS) * spindle[k]
+        most = max(most, float(out[k]))
+    return most
+
+
+@njit(cache=True)
+def _relative(u: float, v: float, profile: FloatArray) -> float:
+    """Distance from the centre over the outline's radius in the same direction."""
     d = np.sqrt(u * u + v * v)
-    if d > swell or d < _LEAST_RADIUS or len(waves) == 0:
-        return bool(d <= 1.0)
-    cos1, sin1 = u / d, v / d
-    cos, sin = cos1, sin1
-    radius = 1.0
-    for k in range(len(waves)):
-        cos, sin = cos * cos1 - sin * sin1, sin * cos1 + cos * sin1
-        radius += waves[k, 0] * cos + waves[k, 1] * sin
-    return bool(d <= radius)
+    if len(profile) == 0 or d == 0.0:
+        return float(d)
+    along = v / (abs(u) + abs(v))
+    if u < 0:
+        along = 2.0 - along
+    elif v < 0:
+        along = 4.0 + along
+    along *= (len(profile) - 1) / 4.0
+    k = min(int(along), len(profile) - 2)
+    return float(d / (profile[k] + (along - k) * (profile[k + 1] - profile[k])))
 
 
 @njit(cache=True)
 def stamp(
-    height: int,
-    width: int,
+    shape: tuple[int, int],
     margin: int,
     centres: FloatArray,
     axes: FloatArray,
     turn: FloatArray,
     waves: FloatArray,
+    spindle: FloatArray,
+    share: bool,
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Draw objects in order on a label image.
+    """Draw objects on a label image.
 
     Parameters
     ----------
-    height, width : int
+    shape : tuple of int
         Size of the padded image.
     margin : int
         Its margin around the field.
     centres, axes, turn, waves : FloatArray
         Centre (n, 2), semi-axes (n, 2) in pixels, orientation (n,), harmonics (n, k, 2).
+    spindle : FloatArray
+        Radius (_ANGLES + 1,) of the outline without waves at each diamond angle.
+    share : bool
+        A pixel in several outlines goes to the object of which it is the innermost,
+        as a share of the radius in its direction; else to the last of them.
 
     Returns
     -------
     image : IntArray
-        1 + the number of the topmost object, 0 = none.
+        1 + the number of the object that has the pixel, 0 = none.
     total : IntArray
         Pixels of each whole object, also beyond the image.
     in_field : IntArray
         Pixels of each whole object inside the field.
     """
+    height, width = shape
     image = np.zeros((height, width), np.int32)
+    depth = np.full((height, width), 2.0, np.float32)
     count = len(centres)
     total = np.zeros(count, np.int32)
     in_field = np.zeros(count, np.int32)
+    plain = waves.shape[1] == 0 and np.all(spindle == 1.0)
+    profile = np.empty(0 if plain else len(spindle))
     for i in range(count):
-        swell = 1.0
-        for k in range(waves.shape[1]):
-            swell += np.hypot(waves[i, k, 0], waves[i, k, 1])
+        swell = 1.0 if plain else _profile(waves[i], spindle, _UNIT, profile)
         cy, cx = centres[i]
+        cos, sin = np.cos(turn[i]), np.sin(turn[i])
         reach = axes[i].max() * swell + 1.0
         for r in range(int(np.floor(cy - reach)), int(np.ceil(cy + reach)) + 1):
+            dy = r + 0.5 - cy
             for c in range(int(np.floor(cx - reach)), int(np.ceil(cx + reach)) + 1):
-                if not _inside(r + 0.5 - cy, c + 0.5 - cx, axes[i], turn[i], waves[i], swell):
+                dx = c + 0.5 - cx
+                u = (dx * cos + dy * sin) / axes[i, 0]
+                v = (dy * cos - dx * sin) / axes[i, 1]
+                out = 2.0 if u * u + v * v > swell * swell else _relative(u, v, profile)
+                if out > 1.0:
                     continue
                 total[i] += 1
                 if margin <= r < height - margin and margin <= c < width - margin:
                     in_field[i] += 1
-                if 0 <= r < height and 0 <= c < width:
+                if 0 <= r < height and 0 <= c < width and out < depth[r, c]:
                     image[r, c] = i + 1
+                    if share:
+                        depth[r, c] = out
     return image, total, in_field

@@ -21,8 +21,8 @@ from simcell.cells.bitmaps import Placed, discs, place, stamp, stamp_inside
 from simcell.cells.contours import VERTICES, contours, radii
 from simcell.cells.outlines import tidy
 from simcell.cells.pieces import split
+from simcell.cells.placing import hidden, settled, steps_away
 from simcell.cells.table import Cells, tabulate
-from simcell.cells.wrap import reach_of, wrapped
 from simcell.rng import Streams
 from simcell.scene.cells import Simcep, SimcepShape
 
@@ -38,31 +38,25 @@ def grow(
 ) -> Cells:
     """Place, rasterise and stamp the objects. See ``simcell.cells.grow``."""
     spacing = grid.spacing_um[0]
-    size = np.asarray(grid.size_um)
     kinds = _kinds(spec, len(pattern), streams)
     main = _outlines(spec, kinds, pattern, streams, "main") / spacing
     centres = pattern.points / spacing + (0 if periodic else margin_px)
     period = (grid.shape[0], grid.shape[1]) if periodic else (0, 0)
-    steps = _steps(spec, main, streams)
+    radius = np.abs(main).max(axis=(1, 2), initial=0.0)
+    steps = steps_away(radius, spec.tries if spec.overlap_limit < 1 else 1, streams)
     wanted = centres.copy()
     placed, kept = place(centres, main, steps, region, period, spec.overlap_limit)
     nuclei = _nuclei(spec, kinds, pattern, main, centres, streams, spacing)
     marks: dict[str, FloatArray] = pattern.marks | {
         "type": kinds.astype(np.float64) + 1.0,
         "depth_um": spec.depth_um * streams("cells.depth").standard_normal(len(pattern)),
-        "shape": np.arange(len(pattern), dtype=np.float64),
     }
     notes = pattern.notes | {
         "rejected": float(np.sum(~kept)),
         "moved": float(np.sum(kept & np.any(centres != wanted, axis=1))),
     }
-    points = np.asarray((centres - (0 if periodic else margin_px)) * spacing, np.float64)
-    pattern = Pattern(points, marks, notes).keep(kept)
-    if periodic:
-        pattern = wrapped(pattern, grid.size_um, reach_of(len(pattern), size, margin_px * spacing))
-    shape = pattern.marks["shape"].astype(np.int32)
-    there = pattern.points / spacing + margin_px
-    shift = np.rint(there - centres[shape]).astype(np.int32)
+    pattern = Pattern(pattern.points, marks, notes)
+    pattern, shape, shift = settled(pattern, centres, kept, grid, margin_px, periodic)
     return _assemble(spec, pattern, (placed, nuclei), (shape, shift), grid, margin_px, streams)
 
 
@@ -81,7 +75,7 @@ def _assemble(
     inner = (slice(margin, -margin or None),) * 2
     kinds = pattern.marks["type"].astype(np.int32) - np.int32(1)
     image, in_field = stamp(height, width, margin, bitmaps[0], shape, shift)
-    overlap = _hidden(image[inner], in_field)
+    overlap = hidden(image[inner], in_field)
     image = tidy(image, bitmaps[0].area[shape], spec.min_visible)
     inside, nuclei_in_field = stamp_inside(image, margin, bitmaps[1], shape, shift)
     alone = np.array([kind.cytoplasm is None for kind in spec.types])[kinds]
@@ -101,18 +95,12 @@ def _assemble(
         own = ~alone
         amodal[own] = bitmaps[1].area[shape][own]
         in_field = np.where(own, nuclei_in_field, in_field)
-        overlap = _hidden(image[inner], in_field)
+        overlap = hidden(image[inner], in_field)
         image = _main_pieces(image, amodal, spec.min_visible)
         parent = np.where(own, 1.0 + np.arange(len(pattern)), 0.0)
         pattern = Pattern(pattern.points, pattern.marks | {"parent": parent}, pattern.notes)
     made = tabulate(image, pattern, amodal, overlap, grid, margin)
     return replace(made, parts=parts)
-
-
-def _hidden(image: IntArray, in_field: IntArray) -> FloatArray:
-    """Share of each object inside the field that is not seen."""
-    seen = np.bincount(image.ravel(), minlength=len(in_field) + 1)[1:]
-    return np.clip(1.0 - seen / np.maximum(in_field, 1), 0.0, 1.0)
 
 
 def _main_pieces(image: IntArray, amodal: FloatArray, min_visible: float) -> IntArray:
@@ -164,14 +152,6 @@ def _stretched(outlines: FloatArray, pattern: Pattern) -> FloatArray:
     y = u * np.sin(turn) + v * np.cos(turn)
     x = u * np.cos(turn) - v * np.sin(turn)
     return np.stack([y, x], axis=-1)
-
-
-def _steps(spec: Simcep, outlines: FloatArray, streams: Streams) -> FloatArray:
-    """Offsets (n, tries, 2) to the places to try: none at first, then ever farther."""
-    count, tries = len(outlines), spec.tries if spec.overlap_limit < 1 else 1
-    radius = np.abs(outlines).max(axis=(1, 2), initial=0.0)[:, None, None]
-    far = np.sqrt(np.arange(tries, dtype=np.float64))[None, :, None]
-    return np.asarray(radius * far * streams("cells.places").standard_normal((count, tries, 2)))
 
 
 def _nuclei(

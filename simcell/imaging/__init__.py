@@ -7,12 +7,13 @@ from typing import Any, assert_never
 from numpy.typing import NDArray
 
 from simcell.arrays import Grid, Painted
-from simcell.imaging import fluorescence, mosaic, oct, rcm, volume
+from simcell.imaging import fluorescence, mosaic, oct, phase, rcm, volume
 from simcell.imaging.view import View
 from simcell.rng import Streams
 from simcell.scene.imaging import Fluorescence, ImagingSpec, NoImage, Rcm
 from simcell.scene.mosaic import RcmMosaic
 from simcell.scene.oct import Oct
+from simcell.scene.phase import PhaseContrast
 from simcell.scene.volume import FluorescenceVolume
 
 __all__ = ["View", "halo", "render", "render_block"]
@@ -53,6 +54,8 @@ def render(spec: ImagingSpec, view: View, streams: Streams) -> NDArray[Any] | No
             return rcm.image(spec, view, streams)
         case Fluorescence():
             return fluorescence.image(spec, view, streams)
+        case PhaseContrast():
+            return phase.image(spec, view, streams)
         case Oct():
             return oct.image(spec, view, streams)
         case FluorescenceVolume() | RcmMosaic():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simcell.arrays import Image
 from simcell.fields import blur
 from simcell.rng import Streams
-from simcell.scene.imaging import FluoCamera
+from simcell.scene.camera import FluoCamera
 
 _FEW = 20.0
 """Mean count up to which Poisson counts are exact."""

@@ -54,7 +54,7 @@ def add_spots(signal: Image, spec: RcmSpots, view: View, rng: Generator) -> None
     peak = spec.brightness * rng.exponential(1.0, count)
     cell = np.clip(np.floor(centre).astype(np.intp), 0, np.asarray(view.labels.shape) - 1)
     inside = view.labels[tuple(cell.T)] > 0
-    _add(signal, centre[inside], sigma[inside] / view.spacing_um, peak[inside])
+    add_gaussians(signal, centre[inside], sigma[inside] / view.spacing_um, peak[inside])
 
 
 @njit(cache=True)
@@ -89,7 +89,8 @@ def _darken(
 
 
 @njit(cache=True)
-def _add(signal: Image, centre: FloatArray, sigma: FloatArray, peak: FloatArray) -> None:
+def add_gaussians(signal: Image, centre: FloatArray, sigma: FloatArray, peak: FloatArray) -> None:
+    """Add Gaussian spots; centres (n, 2) and sigmas (n,) in pixels (changes ``signal``)."""
     height, width = signal.shape
     for i in range(len(centre)):
         reach = _REACH * sigma[i]

@@ -34,6 +34,8 @@ _PAPER = (18, 20, 24)
 _INK = (226, 229, 233)
 _FAINT = (138, 145, 155)
 _SECTION_GAP = 2
+_CALLED = {"skin_layers": "pieces", "mosaic": "regions", "nucleus_golgi": "nuclei and Golgi"}
+"""What the objects of cells are called, where they are not cells."""
 _TINTS = ((0.9, 0.25, 0.2), (0.2, 0.85, 0.3), (0.25, 0.4, 1.0), (0.9, 0.8, 0.2))
 
 
@@ -107,7 +109,7 @@ def _caption(canvas: Image.Image, sample: Sample, title: str, names: list[str]) 
     draw = ImageDraw.Draw(canvas)
     parts = [title, f"seed {sample.seed}", f"index {sample.index}"]
     if sample.objects is not None:
-        what = "pieces of layers" if sample.scene.cells.kind == "skin_layers" else "cells"
+        what = _CALLED.get(sample.scene.cells.kind, "cells")
         parts.append(f"{len(sample.objects)} {what}")
     text = "  ·  ".join(part for part in parts if part)
     font = _font(16)
@@ -140,7 +142,8 @@ def _panels(sample: Sample) -> tuple[dict[str, RGB], float]:
     if "image" in flat:
         panels["image"] = _grey(_scaled(_stretched(flat["image"]), step))
     if "prior" in flat:
-        panels["prior"] = _prior_panel(flat["prior"], step)
+        stretched = sample.scene.prior.kind != "classes"  # a class has one grey in all samples
+        panels["prior"] = _prior_panel(flat["prior"], step, stretched)
     if "labels" in flat:
         under = panels.get("image", panels.get("prior"))
         labels = _scaled_labels(flat["labels"], step)
@@ -159,10 +162,11 @@ def _flat(array: NDArray[Any], grid: Grid) -> NDArray[Any]:
     return np.concatenate([plane, gap, section], axis=-2)
 
 
-def _prior_panel(prior: NDArray[np.uint8], step: float) -> RGB:
+def _prior_panel(prior: NDArray[np.uint8], step: float, stretched: bool) -> RGB:
     """Draw a prior in greys, or its channels each in its own colour."""
     if prior.ndim == 2:
-        return _grey(_scaled(_full_range(prior), step, extremes=True))
+        greys = _full_range(prior) if stretched else prior
+        return _grey(_scaled(greys, step, extremes=True))
     return tinted(prior, step)
 
 

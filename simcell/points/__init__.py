@@ -7,7 +7,8 @@ from typing import assert_never
 from numpy.random import Generator
 
 from simcell.arrays import Pattern, Window
-from simcell.points import cluster, gibbs, hardcore, matern, objects, poisson
+from simcell.points import cluster, colony, gibbs, hardcore, matern, objects, poisson
+from simcell.scene.colony import Colony
 from simcell.scene.points import (
     AreaInteraction,
     Binomial,
@@ -66,5 +67,7 @@ def sample(spec: PointSpec, window: Window, rng: Generator) -> Pattern:
             return objects.sample(spec, window, rng)
         case Thomas() | MaternCluster() | SimcepCluster():
             return cluster.sample(spec, window, rng)
+        case Colony():
+            return colony.sample(spec, window, rng)
         case _:
             assert_never(spec)

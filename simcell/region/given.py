@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from simcell.arrays import BoolArray, Grid
 from simcell.errors import SimcellError
+from simcell.pictures import decode
 from simcell.region.bezier import rasterise
 from simcell.scene.region import MaskFile, Polygon
 
@@ -42,7 +42,7 @@ def read_mask(path: Path) -> NDArray[Any]:
         msg = f"region.path = {str(path)!r}: no such file; give the path of a mask image"
         raise SimcellError(msg)
     try:
-        pixels = _decode(path)
+        pixels = decode(path)
     except Exception as error:
         msg = f"region.path = {str(path)!r}: cannot be read ({error}); give a TIFF, PNG or .npy"
         raise SimcellError(msg) from error
@@ -59,17 +59,3 @@ def read_mask(path: Path) -> NDArray[Any]:
         )
         raise SimcellError(msg)
     return pixels
-
-
-def _decode(path: Path) -> NDArray[Any]:
-    if path.suffix.lower() == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False))
-    if path.suffix.lower() in {".tif", ".tiff"}:
-        import tifffile
-
-        return np.asarray(tifffile.imread(path))
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        msg = "unknown image format"
-        raise ValueError(msg)
-    return np.asarray(pixels)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from simcell.scene._spec import Spec
+from simcell.scene.masks import Masks
 from simcell.scene.mosaic import Mosaic
 from simcell.scene.skin import SkinLayers
 from simcell.scene.volume import NucleusGolgi
@@ -65,11 +66,11 @@ class Power(_Tissue):
 
 
 class Outlines(Spec):
-    """Cells that stand apart: discs, ellipses or wavy outlines around the points.
+    """Cells that stand apart or press on each other: discs, ellipses, spindles, wavy outlines.
 
     Radius, axis ratio and orientation come from the point process where it
-    marks them, else from the fields here. Later objects lie on top, and an object
-    may reach over the region's rim, within which its centre lies.
+    marks them, else from the fields here. An object may reach over the region's rim,
+    within which its centre lies.
     """
 
     kind: Literal["outlines"] = "outlines"
@@ -85,12 +86,46 @@ class Outlines(Spec):
         0.0, ge=0.0, le=0.4, description="relative amplitude of harmonics 2 to `harmonics`"
     )
     harmonics: int = Field(6, ge=2, le=24, description="highest harmonic of a wavy outline")
+    axis_ratio_min: float = Field(
+        1.0, ge=0.05, le=1.0, description="least short/long axis ratio of points without one"
+    )
+    axis_ratio_max: float = Field(
+        1.0, ge=0.05, le=1.0, description="largest short/long axis ratio of points without one"
+    )
+    align_um: float = Field(
+        0.0,
+        ge=0.0,
+        le=1e4,
+        description="length over which such objects point alike, 0 = each its own way",
+    )
+    taper: float = Field(
+        0.5,
+        ge=0.1,
+        le=4.0,
+        description="ends of the long axis: 0.5 = those of an ellipse, 1 = pointed, above: drawn "
+        "out, below: blunt",
+    )
+    meet: Literal["cover", "share"] = Field(
+        "cover",
+        description="where outlines overlap: later objects cover earlier ones, or the two share "
+        "the ground, as touching cells do, and nothing is hidden",
+    )
     min_visible: float = Field(
         0.05,
         ge=0.0,
         le=1.0,
         description="an object with less than this share of itself visible is left out",
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.axis_ratio_min > self.axis_ratio_max:
+            msg = (
+                f"axis_ratio_min = {self.axis_ratio_min:g}: must not exceed axis_ratio_max"
+                f" = {self.axis_ratio_max:g}; swap or widen them"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class SimcepShape(Spec):
@@ -177,6 +212,6 @@ BandedSpec = NucleusGolgi | Mosaic
 """Cells that are laid out first and painted band by band."""
 
 CellSpec = Annotated[
-    Voronoi | Power | Outlines | Simcep | SkinLayers | BandedSpec,
+    Voronoi | Power | Outlines | Simcep | Masks | SkinLayers | BandedSpec,
     Field(discriminator="kind"),
 ]

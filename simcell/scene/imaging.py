@@ -7,13 +7,15 @@ range at gain 1, in ``fluorescence`` what gives ``camera.photons``. Lengths are 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from simcell.scene._spec import Spec
+from simcell.scene.camera import FluoCamera
 from simcell.scene.mosaic import RcmMosaic
 from simcell.scene.oct import Oct
+from simcell.scene.phase import PhaseContrast
 from simcell.scene.volume import FluorescenceVolume
 
 
@@ -228,33 +230,6 @@ class FluoFocus(Spec):
     )
 
 
-class FluoCamera(Spec):
-    """From photons to grey levels."""
-
-    photons: float = Field(1000.0, ge=1.0, le=1e7, description="photons at brightness 1, per pixel")
-    read_noise: float = Field(
-        3.0, ge=0.0, le=1e6, description="its standard deviation in photo-electrons"
-    )
-    smooth_px: float = Field(
-        0.0,
-        ge=0.0,
-        le=50.0,
-        description="blur (Gaussian sigma, pixels) of light and noise by what comes after the "
-        "detector: demosaicing, resampling, a filter",
-    )
-    gain: float = Field(0.25, gt=0.0, le=1e4, description="grey levels per photon")
-    offset: float = Field(2.0, ge=-1e4, le=1e4, description="grey levels without light")
-    bits: Literal[8, 16] = 8
-    jpeg: int = Field(0, ge=0, le=100, description="quality of JPEG compression; 0 = none")
-
-    @model_validator(mode="after")
-    def _jpeg_has_8_bits(self) -> Self:
-        if self.jpeg and self.bits == 16:
-            msg = f"jpeg = {self.jpeg}: JPEG holds 8 bits; set bits = 8, or jpeg = 0"
-            raise ValueError(msg)
-        return self
-
-
 class Fluorescence(Spec):
     """Wide-field fluorescence microscope looking at stained cells.
 
@@ -277,6 +252,6 @@ class Fluorescence(Spec):
 
 
 ImagingSpec = Annotated[
-    NoImage | Rcm | Fluorescence | Oct | FluorescenceVolume | RcmMosaic,
+    NoImage | Rcm | Fluorescence | PhaseContrast | Oct | FluorescenceVolume | RcmMosaic,
     Field(discriminator="kind"),
 ]

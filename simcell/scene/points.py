@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from simcell.scene._spec import Spec
+from simcell.scene.colony import Colony
 
 Matrix: TypeAlias = tuple[tuple[float, ...], ...]
 Density: TypeAlias = Annotated[
@@ -266,7 +267,8 @@ PointSpec = Annotated[
     | Objects
     | Thomas
     | MaternCluster
-    | SimcepCluster,
+    | SimcepCluster
+    | Colony,
     Field(discriminator="kind"),
 ]
 

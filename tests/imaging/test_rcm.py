@@ -224,10 +224,10 @@ def test_spots_are_as_dense_at_the_edge_of_the_field_and_in_place(kind):
 
 
 def test_spots_lie_where_they_were_drawn():
-    from simcell.imaging.spots import _add
+    from simcell.imaging.spots import add_gaussians
 
     canvas = np.zeros((40, 50), np.float32)
-    _add(canvas, np.array([[12.5, 30.5]]), np.array([2.0]), np.array([1.0]))
+    add_gaussians(canvas, np.array([[12.5, 30.5]]), np.array([2.0]), np.array([1.0]))
     y, x = np.mgrid[:40, :50] + 0.5
     assert (canvas * y).sum() / canvas.sum() == pytest.approx(12.5)
     assert (canvas * x).sum() / canvas.sum() == pytest.approx(30.5)
