@@ -262,6 +262,20 @@ class PaintedMosaic(Painted):
 
 
 @dataclass(frozen=True)
+class VolumePainted(Painted):
+    """A block of a volume of nuclei and Golgi.
+
+    Attributes
+    ----------
+    owner : IntArray
+        Object of every voxel, also beyond the field's edges, 0 = none. Nuclei have odd
+        numbers, the Golgi of nucleus k has k + 1. Its numbers are not labels.
+    """
+
+    owner: IntArray
+
+
+@dataclass(frozen=True)
 class Parts:
     """Which part of which cell each pixel of a field shows.
 

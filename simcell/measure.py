@@ -76,14 +76,14 @@ def seeded_inside(sample: Sample) -> BoolArray:
     """Rows of the table whose seed lies in the field.
 
     Counting these, and their whole areas, is free of the bias of counting cells
-    that the frame happens to cut. A cell cut into several pieces counts once.
+    that the frame happens to cut. A cell cut into several pieces counts once, and so
+    does a pair of objects around one seed.
     """
     table = sample.objects
     assert table is not None
-    size = sample.grid.size_um
-    y, x = table["seed_y_um"], table["seed_x_um"]
-    inside = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
-    _, first = np.unique(np.stack([y, x]), axis=1, return_index=True)
+    seeds = np.stack([table[f"seed_{axis}_um"] for axis in "zyx"[-sample.grid.ndim :]], axis=1)
+    inside = np.all((seeds >= 0) & (seeds < np.asarray(sample.grid.size_um)), axis=1)
+    _, first = np.unique(seeds, axis=0, return_index=True)
     once = np.zeros(len(table), np.bool_)
     once[first] = True
     return np.asarray(inside & once, dtype=np.bool_)
@@ -95,28 +95,61 @@ def surrounded(sample: Sample) -> BoolArray:
     assert table is not None
     assert labels is not None
     open_sided = np.zeros(len(table) + 1, np.bool_)
-    for here, there in (
-        (labels[1:], labels[:-1]),
-        (labels[:-1], labels[1:]),
-        (labels[:, 1:], labels[:, :-1]),
-        (labels[:, :-1], labels[:, 1:]),
-    ):
-        open_sided[here[there == 0]] = True
+    for axis in range(labels.ndim):
+        along = np.moveaxis(labels, axis, 0)
+        open_sided[along[1:][along[:-1] == 0]] = True
+        open_sided[along[:-1][along[1:] == 0]] = True
     return np.asarray(~open_sided[1:] & ~table["touches_border"], dtype=np.bool_)
 
 
-def _density(sample: Sample) -> FloatArray:
-    assert sample.region is not None
-    area = float(sample.region.mean()) * float(np.prod(sample.grid.size_um)) / MM_IN_UM**2
-    return np.array([[float(seeded_inside(sample).sum()), area]])
+def _density(ndim: int) -> Callable[[Sample], FloatArray]:
+    """Count seeds in the field, and its area in mm² or volume in mm³."""
+
+    def collect(sample: Sample) -> FloatArray:
+        if sample.grid.ndim != ndim:
+            return np.zeros((0, 2))
+        assert sample.region is not None
+        size = float(sample.region.mean()) * float(np.prod(sample.grid.size_um)) / MM_IN_UM**ndim
+        return np.array([[float(seeded_inside(sample).sum()), size]])
+
+    return collect
 
 
-def _objects(name: str, rows: Callable[[Sample], BoolArray]) -> Callable[[Sample], FloatArray]:
+def _objects(
+    name: str, rows: Callable[[Sample], BoolArray], ndim: int | None = None
+) -> Callable[[Sample], FloatArray]:
     def collect(sample: Sample) -> FloatArray:
         assert sample.objects is not None
+        if ndim not in (None, sample.grid.ndim):
+            return np.zeros((0, 1))
         return _column(sample.objects[name][rows(sample)])
 
     return collect
+
+
+def _of_type(number: int) -> Callable[[Sample], BoolArray]:
+    """Rows of one type whose seed lies in the field."""
+
+    def rows(sample: Sample) -> BoolArray:
+        table = sample.objects
+        assert table is not None
+        seeds = np.stack([table[f"seed_{axis}_um"] for axis in "zyx"], axis=1)
+        inside = np.all((seeds >= 0) & (seeds < np.asarray(sample.grid.size_um)), axis=1)
+        return np.asarray(inside & (table["type"] == number), dtype=np.bool_)
+
+    return rows
+
+
+def _pair_distance(sample: Sample) -> FloatArray:
+    """Distances of paired objects that are whole, once a pair."""
+    table = sample.objects
+    if table is None or sample.grid.ndim != 3:
+        return np.zeros((0, 1))
+    place = np.stack([table[f"centroid_{axis}_um"] for axis in "zyx"], axis=1)
+    first = np.flatnonzero(table["partner"] > table["label"])
+    other = table["partner"][first] - 1
+    whole = ~table["touches_border"][first] & ~table["touches_border"][other]
+    return _column(np.linalg.norm(place[first] - place[other], axis=1)[whole])
 
 
 def _uncut(sample: Sample) -> BoolArray:
@@ -126,6 +159,8 @@ def _uncut(sample: Sample) -> BoolArray:
 
 def _circularity(sample: Sample) -> FloatArray:
     assert sample.objects is not None
+    if sample.grid.ndim == 3:
+        return np.zeros((0, 1))
     table = sample.objects[_uncut(sample)]
     return _column(4 * np.pi * table["area_um2"] / np.maximum(table["perimeter_um"], 1e-9) ** 2)
 
@@ -184,7 +219,7 @@ def _saturated(sample: Sample) -> FloatArray:
 
 
 def _contrast(sample: Sample) -> FloatArray:
-    if sample.image is None or sample.labels is None:
+    if sample.image is None or sample.labels is None or sample.grid.ndim == 3:
         return np.zeros((0, 2))
     distance = border_distance(sample.labels)
     tissue = sample.labels > 0
@@ -199,10 +234,11 @@ def _contrast(sample: Sample) -> FloatArray:
 def _roughness(sample: Sample) -> FloatArray:
     if sample.image is None or sample.labels is None:
         return np.zeros((0, 2))
-    pixels = sample.image.astype(np.float64)
-    same = (sample.labels[:, 1:] == sample.labels[:, :-1]) & (sample.labels[:, 1:] > 0)
-    step = np.abs(pixels[:, 1:] - pixels[:, :-1])[same]
-    level = pixels[:, 1:][same]
+    pixels, labels = sample.image.astype(np.float64), sample.labels
+    same = (labels[..., 1:] == labels[..., :-1]) & (labels[..., 1:] > 0)
+    same = np.broadcast_to(same, pixels[..., 1:].shape)  # an image may have channels
+    step = np.abs(pixels[..., 1:] - pixels[..., :-1])[same]
+    level = pixels[..., 1:][same]
     return np.array([[float(step.sum()), float(level.sum())]])
 
 
@@ -249,12 +285,29 @@ def junction(sample: Sample) -> FloatArray:
 
 
 STATISTICS: dict[str, Statistic] = {
-    "cells_per_mm2": Statistic("cells per mm² of tissue", _density, _ratio),
+    "cells_per_mm2": Statistic("cells per mm² of tissue", _density(2), _ratio),
+    "cells_per_mm3": Statistic("cells (or pairs) per mm³ of a volume", _density(3), _ratio),
     "area_um2": Statistic(
-        "mean whole area of a cell, µm²", _objects("amodal_area_um2", seeded_inside), _mean
+        "mean whole area of a cell, µm²", _objects("amodal_area_um2", seeded_inside, 2), _mean
     ),
     "area_cv": Statistic(
-        "relative spread of whole areas", _objects("amodal_area_um2", seeded_inside), _cv
+        "relative spread of whole areas", _objects("amodal_area_um2", seeded_inside, 2), _cv
+    ),
+    "volume_um3": Statistic(
+        "mean whole volume of an object of type 1, µm³",
+        _objects("amodal_volume_um3", _of_type(1), 3),
+        _mean,
+    ),
+    "volume_cv": Statistic(
+        "relative spread of these volumes", _objects("amodal_volume_um3", _of_type(1), 3), _cv
+    ),
+    "volume_2_um3": Statistic(
+        "mean whole volume of an object of type 2, µm³",
+        _objects("amodal_volume_um3", _of_type(2), 3),
+        _mean,
+    ),
+    "pair_um": Statistic(
+        "mean distance of two paired objects' centroids, µm", _pair_distance, _mean
     ),
     "overlap": Statistic("mean hidden share of a cell", _objects("overlap", _uncut), _mean),
     "neighbours": Statistic(
@@ -262,7 +315,7 @@ STATISTICS: dict[str, Statistic] = {
     ),
     "hexagons": Statistic(
         "share of surrounded cells with six neighbours",
-        _objects("neighbours", surrounded),
+        _objects("neighbours", surrounded, 2),
         lambda rows: float((rows[:, 0] == 6).mean()),
     ),
     "circularity": Statistic("mean 4π area / perimeter² of uncut cells", _circularity, _mean),

@@ -10,6 +10,7 @@ from strategies_colony import masks, outlines, phase_contrast
 from strategies_mosaic import mosaic_scenes
 from strategies_oct import class_prior, oct_imaging, skin_layers
 from strategies_points import point_specs
+from strategies_volume import volume_scenes
 
 from simcell.scene import Frame, Scene
 from simcell.scene.cells import (
@@ -286,8 +287,13 @@ def _packs(points: PointSpec) -> bool:
     return True
 
 
+def scenes() -> st.SearchStrategy[Scene]:
+    """Any valid scene of a small field or volume."""
+    return st.one_of(flat_scenes(), flat_scenes(), flat_scenes(), volume_scenes())
+
+
 @st.composite
-def scenes(draw: st.DrawFn) -> Scene:
+def flat_scenes(draw: st.DrawFn) -> Scene:
     """Any valid scene of a small field."""
     if draw(st.integers(0, 5)) == 0:
         return draw(mosaic_scenes())

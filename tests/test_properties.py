@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import get_args
 
 import numpy as np
@@ -93,23 +94,67 @@ def check_labels(sample: Sample) -> None:
 
 
 def check_table(sample: Sample) -> None:
-    labels, table, spacing = sample.labels, sample.objects, sample.grid.spacing_um[0]
+    labels, table = sample.labels, sample.objects
     assert labels is not None
     assert table is not None
+    size, amodal = ("volume_um3", "amodal_volume_um3")
+    if labels.ndim == 2:
+        size, amodal = ("area_um2", "amodal_area_um2")
+        assert np.all(np.abs(table["orientation_rad"]) <= np.pi / 2 + 1e-12)
     pixels = np.bincount(labels.ravel(), minlength=len(table) + 1)[1:]
-    np.testing.assert_allclose(table["area_um2"], pixels * spacing**2, rtol=1e-9)
-    assert np.all(table["amodal_area_um2"] >= table["area_um2"] * (1 - 1e-9))
+    np.testing.assert_allclose(table[size], pixels * np.prod(sample.grid.spacing_um), rtol=1e-9)
+    assert np.all(table[amodal] >= table[size] * (1 - 1e-9))
     assert np.all((table["overlap"] >= 0) & (table["overlap"] <= 1))
     assert np.all(table["major_um"] >= table["minor_um"])
     assert np.all(table["minor_um"] > 0)
-    assert np.all(np.abs(table["orientation_rad"]) <= np.pi / 2 + 1e-12)
     for name in table.dtype.names or ():
         assert np.all(np.isfinite(table[name])), name
-    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    assert np.array_equal(table["touches_border"], np.isin(table["label"], rim))
+    rim = [np.take(labels, end, axis).ravel() for axis in range(labels.ndim) for end in (0, -1)]
+    assert np.array_equal(table["touches_border"], np.isin(table["label"], np.concatenate(rim)))
     for row in table:
         own = labels == row["label"]
-        check_shape(row, own, spacing)
+        if labels.ndim == 3:
+            check_solid(row, own, sample)
+        else:
+            check_shape(row, own, sample.grid.spacing_um[0])
+    if labels.ndim == 3:
+        check_pairs(sample)
+
+
+def check_solid(row: np.void, own: NDArray[np.bool_], sample: Sample) -> None:
+    """Centroid and axes are those of the ellipsoid with the object's second moments."""
+    spacing = np.asarray(sample.grid.spacing_um)
+    places = (np.argwhere(own) + 0.5) * spacing
+    centroid = [row[f"centroid_{axis}_um"] for axis in "zyx"]
+    np.testing.assert_allclose(centroid, places.mean(axis=0), rtol=1e-9, atol=1e-9)
+    second = np.cov(places.T, ddof=0) + np.diag(spacing**2) / 12
+    full = 2 * np.sqrt(5 * np.linalg.eigvalsh(second))
+    measured = [row["minor_um"], row["middle_um"], row["major_um"]]
+    np.testing.assert_allclose(measured, full, rtol=1e-6)
+    axis = np.array([row[f"axis_{name}"] for name in "zyx"])
+    np.testing.assert_allclose(np.linalg.norm(axis), 1)
+    assert axis[np.nonzero(axis)[0][-1]] > 0
+    np.testing.assert_allclose(axis @ second @ axis, row["major_um"] ** 2 / 20, rtol=1e-6)
+
+
+def check_pairs(sample: Sample) -> None:
+    """Partners point at each other, share pattern row and seed, and are of both types."""
+    table, pattern = sample.objects, sample.pattern
+    assert table is not None
+    assert pattern is not None
+    assert set(table["type"].tolist()) <= {1, 2}
+    assert np.all((table["parent"] >= 1) & (table["parent"] <= len(pattern)))
+    seeds = np.stack([table[f"seed_{axis}_um"] for axis in "zyx"], axis=1)
+    assert np.array_equal(seeds, pattern.points[table["parent"] - 1].reshape(-1, 3))
+    whole = set(zip(table["parent"].tolist(), table["type"].tolist(), strict=True))
+    assert len(whole) == len(table), "an object has one label"
+    for row in table[table["partner"] > 0]:
+        other = table[row["partner"] - 1]
+        assert other["partner"] == row["label"]
+        assert other["parent"] == row["parent"]
+        assert {other["type"], row["type"]} == {1, 2}
+    for row in table[table["partner"] == 0]:
+        assert (row["parent"], 3 - row["type"]) not in whole
 
 
 def check_shape(row: np.void, own: NDArray[np.bool_], spacing: float) -> None:
@@ -134,9 +179,9 @@ def check_neighbours(sample: Sample) -> None:
 
 def brute_force_pairs(labels: IntArray) -> list[tuple[int, int]]:
     pairs = []
-    for a, b in (
-        *zip(labels[1:].ravel().tolist(), labels[:-1].ravel().tolist(), strict=True),
-        *zip(labels[:, 1:].ravel().tolist(), labels[:, :-1].ravel().tolist(), strict=True),
+    for a, b in chain.from_iterable(
+        zip(along[1:].ravel().tolist(), along[:-1].ravel().tolist(), strict=True)
+        for along in (np.moveaxis(labels, axis, 0) for axis in range(labels.ndim))
     ):
         if a != b and a and b:
             pairs.append((min(a, b), max(a, b)))
@@ -155,7 +200,12 @@ def check_pictures(sample: Sample) -> None:
     if scene.prior.kind == "filled":
         assert not np.any(sample.prior[sample.labels == 0])
     of_prior = scene.prior.kind == "boundary_interior"
-    checks = {"simcep": check_parts, "skin_layers": check_layers, "mosaic": check_regions}
+    checks = {
+        "simcep": check_parts,
+        "skin_layers": check_layers,
+        "mosaic": check_regions,
+        "nucleus_golgi": check_volume,
+    }
     own = checks.get(scene.cells.kind)
     assert (sample.classes is not None) == (of_prior or own is not None)
     if sample.classes is not None:
@@ -168,7 +218,8 @@ def check_pictures(sample: Sample) -> None:
         own(sample)
     assert (sample.image is None) == (scene.imaging.kind == "none")
     if sample.image is not None:
-        assert sample.image.shape == shape
+        two = scene.imaging.kind == "fluorescence_volume" and scene.imaging.channels == 2
+        assert sample.image.shape == ((2, *shape) if two else shape)
         camera = getattr(scene.imaging, "camera", None)
         deep = camera is not None and camera.bits == 16
         assert sample.image.dtype == (np.uint16 if deep else np.uint8)
@@ -202,6 +253,19 @@ def check_layers(sample: Sample) -> None:
     assert np.array_equal(sample.prior, greys[classes])
     assert np.all(np.isin(sample.pattern.marks["confounder"], [1, 2, 3, 4]))
     assert np.all(sample.pattern.marks["radius_um"] > 0)
+
+
+def check_volume(sample: Sample) -> None:
+    """Every label is of one class, which is its type; the prior shows the classes."""
+    labels, classes, table = sample.labels, sample.classes, sample.objects
+    assert labels is not None
+    assert classes is not None
+    assert table is not None
+    assert sample.prior is not None
+    assert np.array_equal(np.concatenate([[0], table["type"]])[labels], classes)
+    if sample.scene.prior.kind == "channels":
+        for number, channel in enumerate(sample.prior, start=1):
+            assert np.array_equal(channel, 255 * (classes == number))
 
 
 def check_parts(sample: Sample) -> None:

@@ -1,0 +1,165 @@
+"""Fluorescence volumes: point spread function, depth, photons, clutter."""
+
+import numpy as np
+import pytest
+
+from simcell.arrays import Block, Grid, VolumePainted
+from simcell.hashed import soften
+from simcell.imaging import volume
+from simcell.rng import Streams
+from simcell.scene.imaging import FluoCamera
+from simcell.scene.volume import (
+    FluorescenceVolume,
+    VolumeClutter,
+    VolumeGolgi,
+    VolumeOptics,
+    VolumePart,
+)
+
+GRID = Grid((40, 48, 48), (0.5, 0.25, 0.25))
+DARK = VolumeClutter(haze=0, spots=0)
+CLEAN = FluoCamera(photons=1e6, read_noise=0, gain=0.002, offset=0, bits=16)
+LEVEL = 1e6 * 0.002
+
+
+def flat(cls, brightness):
+    return cls(brightness=brightness, cell_cv=0, texture=0)
+
+
+def spec(**changes):
+    base = {
+        "nucleus": flat(VolumePart, 1.0),
+        "golgi": flat(VolumeGolgi, 1.0),
+        "clutter": DARK,
+        "optics": VolumeOptics(lateral_um=0, axial_um=0, attenuation_um=None),
+        "camera": CLEAN,
+    }
+    return FluorescenceVolume(**(base | changes))
+
+
+def painted(owner, imaging, grid=GRID):
+    """Lay an owner image of the field into a block with the halo that imaging needs."""
+    edge = volume.halo(imaging, grid)
+    wide = np.pad(owner.astype(np.int32), [(h, h) for h in edge])
+    block = Block((0, 0, 0), owner.shape).grown(edge)
+    return VolumePainted(block, wide, np.zeros(wide.shape, np.uint8), wide)
+
+
+def shot(owner, imaging, grid=GRID, seed=0):
+    return volume.image(imaging, painted(owner, imaging, grid), grid, Streams(seed, 0))
+
+
+def test_a_point_spreads_as_wide_as_asked_along_each_axis():
+    optics = VolumeOptics(lateral_um=1.0, axial_um=3.0, attenuation_um=None)
+    owner = np.zeros(GRID.shape)
+    owner[20, 24, 24] = 1
+    bright = FluoCamera(photons=1e6, read_noise=0, gain=0.05, offset=0, bits=16)
+    picture = shot(
+        owner, spec(optics=optics, nucleus=flat(VolumePart, 20.0), camera=bright)
+    ).astype(float)
+    total = picture.sum()
+    assert total == pytest.approx(1e6, rel=0.01)
+    for axis, width in enumerate((3.0, 1.0, 1.0)):
+        at = (np.arange(GRID.shape[axis]) + 0.5) * GRID.spacing_um[axis]
+        line = picture.sum(axis=tuple({0, 1, 2} - {axis})) / total
+        mean = at @ line
+        sigma = np.sqrt(((at - mean) ** 2) @ line)
+        assert mean == pytest.approx(at[(20, 24, 24)[axis]], abs=0.02)
+        assert sigma * 2.3548 == pytest.approx(width, rel=0.03)
+
+
+def test_light_fades_with_depth_as_asked():
+    optics = VolumeOptics(lateral_um=0, axial_um=0, attenuation_um=10.0)
+    picture = shot(np.ones(GRID.shape), spec(optics=optics)).mean(axis=(1, 2))
+    depth = (np.arange(40) + 0.5) * 0.5
+    slope = np.polyfit(depth, np.log(picture), 1)[0]
+    assert slope == pytest.approx(-1 / 10.0, rel=0.01)
+    assert picture[0] == pytest.approx(LEVEL * np.exp(-0.025), rel=0.01)
+
+
+@pytest.mark.parametrize("photons", [3.0, 15.0, 100.0])
+def test_variance_of_photons_is_their_mean(photons):
+    camera = FluoCamera(photons=photons, read_noise=0, gain=1, offset=0, bits=16)
+    picture = shot(np.ones(GRID.shape), spec(camera=camera)).astype(float)
+    n = picture.size
+    assert picture.mean() == pytest.approx(photons, abs=4 * np.sqrt(photons / n))
+    error = np.sqrt((2 * photons**2 + photons) / n)
+    assert picture.var() == pytest.approx(photons + 1 / 24, abs=4 * error + 0.1)
+
+
+def test_read_noise_adds_its_variance_and_gain_and_offset_apply():
+    camera = FluoCamera(photons=100, read_noise=7, gain=2, offset=50, bits=16)
+    picture = shot(np.ones(GRID.shape), spec(camera=camera)).astype(float)
+    assert picture.mean() == pytest.approx(250, rel=0.01)
+    assert picture.var() == pytest.approx(4 * (100 + 49), rel=0.03)
+
+
+def test_noise_of_neighbouring_voxels_and_of_samples_is_independent():
+    one, other = (shot(np.ones(GRID.shape), spec(), seed=s).astype(float) for s in (0, 1))
+    one, other = ((a - a.mean()) / a.std() for a in (one, other))
+    limit = 4 / np.sqrt(one.size)
+    assert abs((one * other).mean()) < limit
+    for axis in range(3):
+        a = np.moveaxis(one, axis, 0)
+        assert abs((a[1:] * a[:-1]).mean()) < limit
+
+
+def test_texture_and_spread_of_objects_have_the_laws_asked_for():
+    owner = np.zeros(GRID.shape)
+    owner[:] = 2 * np.arange(GRID.shape[1] * GRID.shape[2]).reshape(GRID.shape[1:]) + 1
+    spread = spec(nucleus=VolumePart(brightness=1.0, cell_cv=0.4, texture=0))
+    levels = shot(owner, spread)[0].astype(float) / LEVEL
+    assert levels.mean() == pytest.approx(1, abs=4 * 0.4 / 48)
+    assert levels.std() == pytest.approx(0.4, rel=0.1)
+    rough = spec(nucleus=VolumePart(brightness=0.3, cell_cv=0, texture=0.5, texture_um=0.6))
+    logs = np.log(shot(np.ones(GRID.shape), rough).astype(float) / LEVEL)
+    assert logs.std() == pytest.approx(0.5, rel=0.1)
+    along = logs - logs.mean()
+    # Correlated over 0.6 µm: exp(-d² / 2 s²) at d = 0.5 µm along z and along x.
+    for near in (along[1:] * along[:-1], along[:, :, 2:] * along[:, :, :-2]):
+        assert near.mean() / along.var() == pytest.approx(np.exp(-0.5 * (0.5 / 0.6) ** 2), abs=0.1)
+
+
+def test_specks_are_as_many_and_as_bright_as_asked():
+    clutter = VolumeClutter(haze=0, spots=5e8, spot_brightness=0.1)
+    picture = shot(np.zeros(GRID.shape), spec(clutter=clutter)).astype(float) / LEVEL
+    voxel = 0.5 * 0.25 * 0.25
+    expected = 5e8 * 1e-9 * voxel * picture.size
+    found = np.sum(picture > 0)
+    assert abs(found - expected) < 4 * np.sqrt(expected) + 0.01 * expected
+    light = picture.sum() * voxel / found
+    assert light == pytest.approx(0.1, abs=4 * 0.1 / np.sqrt(found))
+
+
+def test_haze_has_the_mean_asked_for():
+    clutter = VolumeClutter(haze=0.2, haze_um=0.5, haze_cv=0.5, spots=0)
+    picture = shot(np.zeros(GRID.shape), spec(clutter=clutter)).astype(float) / LEVEL
+    assert picture.mean() == pytest.approx(0.2, rel=0.05)
+    assert np.log(picture).std() == pytest.approx(0.5, rel=0.1)
+
+
+def test_two_channels_show_one_stain_each_and_bleed():
+    owner = np.zeros(GRID.shape)
+    owner[:20], owner[20:] = 1, 2
+    both = shot(owner, spec(channels=2, bleed=0.1)).astype(float) / LEVEL
+    assert both.shape == (2, *GRID.shape)
+    np.testing.assert_allclose(
+        [[both[0, :20].mean(), both[0, 20:].mean()], [both[1, :20].mean(), both[1, 20:].mean()]],
+        [[1, 0.1], [0.1, 1]],
+        rtol=0.01,
+    )
+
+
+def test_the_blur_is_that_of_a_plain_gaussian():
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(0)
+    light = rng.random((40, 40, 40)).astype(np.float32)
+    ours = soften(light, (2.0, 1.0, 1.0))
+    plain = gaussian_filter(light.astype(float), (2.0, 1.0, 1.0), truncate=3.5)
+    np.testing.assert_allclose(ours, plain[7:-7, 4:-4, 4:-4], atol=1e-5)
+
+
+def test_jpeg_is_refused():
+    with pytest.raises(ValueError, match=r"camera.jpeg = 90: volumes are not compressed"):
+        FluorescenceVolume(camera=FluoCamera(jpeg=90))
