@@ -84,7 +84,7 @@ def nuclei(
     at = np.stack([(y + 0.5 + jitter[0]) * 0.8, x + row[y] + jitter[1]], axis=1) * pitch
     size = spec.nucleus_um * np.clip(1.0 + 0.2 * rng.standard_normal(len(y)), 0.4, 1.8)
     dark = spec.nucleus_depth * rng.uniform(0.5, 1.0, len(y))
-    cell = np.minimum(at.astype(np.intp), [height - 1, width - 1])
+    cell = np.clip(at.astype(np.intp), 0, [height - 1, width - 1])
     depth, above = (
         layers.depth_um[cell[:, 0], cell[:, 1]],
         -layers.junction_um[cell[:, 0], cell[:, 1]],

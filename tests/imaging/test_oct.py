@@ -13,7 +13,7 @@ from simcell.arrays import Grid, Image, Layers, Pattern
 from simcell.errors import SimcellError
 from simcell.imaging import View, coherent, oct, skin
 from simcell.rng import Streams
-from simcell.scene.oct import Oct, OctDisplay, OctField, OctMissing
+from simcell.scene.oct import Oct, OctDisplay, OctEpidermis, OctField, OctMissing
 
 SPACING = 0.9
 SHAPE = (224, 512)
@@ -196,6 +196,16 @@ def test_nuclei_are_dark_and_lie_in_the_living_epidermis() -> None:
     tall = np.array([(s[0].stop - s[0].start) / (s[1].stop - s[1].start) for s in shapes])
     row = np.array([s[0].start for s in shapes])
     assert tall[row > 80].mean() > 1.3 * tall[row < 50].mean()
+
+
+def test_nuclei_at_the_left_end_do_not_follow_the_right_end() -> None:
+    layers = _layers()
+    layers.junction_um[:, :12] = 10.0  # nothing but dermis there
+    for seed in range(4):
+        factor = np.ones(SHAPE, np.float32)
+        skin.nuclei(factor, OctEpidermis(nucleus_um=6), layers, 0.0, SPACING, Streams(seed, 0))
+        assert np.all(factor[:, :4] == 1)
+        assert np.any(factor[:, -4:] < 1)
 
 
 def test_bright_cells_are_where_the_pattern_has_them() -> None:
