@@ -136,9 +136,14 @@ def soften(image: Image, sigma_px: tuple[float, ...]) -> Image:
         if taps == 0:
             continue
         kernel = np.exp(-0.5 * (np.arange(-taps, taps + 1) / sigma) ** 2)
-        weight = np.tile((kernel / kernel.sum()).astype(np.float32), (1, 1))
+        weight = (kernel / kernel.sum()).astype(np.float32)
         size = image.shape[axis] - 2 * taps
-        image = _along(image, axis, np.arange(size), np.repeat(weight, size, axis=0))
+        if axis == image.ndim - 1:
+            rows = np.ascontiguousarray(image).reshape(-1, image.shape[-1])
+            image = _blur_rows(rows, weight).reshape(*image.shape[:-1], size)
+        else:
+            weights = np.broadcast_to(weight, (size, len(weight)))
+            image = _along(image, axis, np.arange(size), np.ascontiguousarray(weights))
     return image
 
 
@@ -177,6 +182,18 @@ def _along(image: Image, axis: int, first: NDArray[np.intp], weight: Image) -> I
 
 
 @njit(cache=True)
+def _blur_rows(image: Image, weight: Image) -> Image:
+    """Filter every row with one kernel."""
+    size = image.shape[1] - len(weight) + 1
+    out = np.zeros((image.shape[0], size), np.float32)
+    for b in range(len(image)):
+        for k in range(len(weight)):
+            for i in range(size):
+                out[b, i] += weight[k] * image[b, i + k]
+    return out
+
+
+@njit(cache=True)
 def _weigh_last(image: Image, first: NDArray[np.intp], weight: Image, out: Image) -> None:
     """Filter the last axis: the sum, in the same order, stays in a register."""
     for b in range(out.shape[0]):
@@ -212,13 +229,20 @@ def mix(word: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, inline="always")
-def _row(of: np.uint64, z: int, y: int) -> np.uint64:
-    word = mix(of + np.uint64(z) * np.uint64(0x9E3779B97F4A7C15))
-    return mix(word + np.uint64(y) * np.uint64(0x9E3779B97F4A7C15))
+def row_key(of: np.uint64, z: int, y: int) -> np.uint64:
+    """Return what the words of a row of pixels start from; see `word_at`."""
+    word = mix(of + np.uint64(z) * _GOLDEN)
+    return mix(word + np.uint64(y) * _GOLDEN)
 
 
 @njit(cache=True, inline="always")
-def _unit(word: np.uint64) -> float:
+def word_at(row: np.uint64, x: int) -> np.uint64:
+    """Return the 64 scrambled bits of pixel x of a row."""
+    return mix(row + np.uint64(x) * _GOLDEN)
+
+
+@njit(cache=True, inline="always")
+def unit_of(word: np.uint64) -> float:
     """Turn 64 bits into a number between 0 and 1, both excluded."""
     return (np.float64(word >> np.uint64(12)) + 0.5) * 2.0**-52
 
@@ -226,7 +250,7 @@ def _unit(word: np.uint64) -> float:
 @njit(cache=True, inline="always")
 def normal_of(word: np.uint64) -> float:
     """Turn 64 scrambled bits into a standard normal number (ziggurat of 256 layers)."""
-    layer = np.int64(word & np.uint64(255))
+    layer = int(word & np.uint64(255))
     value = (np.float64(word >> np.uint64(11)) * 2.0**-52 - 1.0) * _EDGE[layer]
     # Nearly always the first try is good.
     return value if abs(value) < _EDGE[layer + 1] else _at_the_edge(word, value, layer)
@@ -241,10 +265,10 @@ def _at_the_edge(word: np.uint64, value: float, layer: int) -> float:
         word = mix(word + _GOLDEN)
         above = np.exp(-0.5 * (_EDGE[layer] ** 2 - value**2))
         below = np.exp(-0.5 * (_EDGE[layer + 1] ** 2 - value**2))
-        if below + _unit(word) * (above - below) < 1.0:
+        if below + unit_of(word) * (above - below) < 1.0:
             return value
         word = mix(word + _GOLDEN)
-        layer = np.int64(word & np.uint64(255))
+        layer = int(word & np.uint64(255))
         value = (np.float64(word >> np.uint64(11)) * 2.0**-52 - 1.0) * _EDGE[layer]
         if abs(value) < _EDGE[layer + 1]:
             return value
@@ -254,19 +278,19 @@ def _at_the_edge(word: np.uint64, value: float, layer: int) -> float:
 def _tail(word: np.uint64, value: float) -> float:
     while True:
         word = mix(word + _GOLDEN)
-        beyond = -np.log(_unit(word)) / _EDGE[1]
+        beyond = -np.log(unit_of(word)) / _EDGE[1]
         word = mix(word + _GOLDEN)
-        if -2.0 * np.log(_unit(word)) > beyond * beyond:
-            return _EDGE[1] + beyond if value > 0 else -_EDGE[1] - beyond
+        if -2.0 * np.log(unit_of(word)) > beyond * beyond:
+            return float(_EDGE[1] + beyond if value > 0 else -_EDGE[1] - beyond)
 
 
 @njit(cache=True)
 def _uniforms(of: np.uint64, start: tuple[int, int, int], out: Image) -> None:
     for z in range(out.shape[0]):
         for y in range(out.shape[1]):
-            row = _row(of, z + start[0], y + start[1])
+            row = row_key(of, z + start[0], y + start[1])
             for x in range(out.shape[2]):
-                word = mix(row + np.uint64(x + start[2]) * np.uint64(0x9E3779B97F4A7C15))
+                word = word_at(row, x + start[2])
                 # 24 bits, so that rounding to float32 never gives 1.
                 out[z, y, x] = (np.float64(word >> np.uint64(40)) + 0.5) * 2.0**-24
 
@@ -275,9 +299,9 @@ def _uniforms(of: np.uint64, start: tuple[int, int, int], out: Image) -> None:
 def _normals(of: np.uint64, start: tuple[int, int, int], out: Image) -> None:
     for z in range(out.shape[0]):
         for y in range(out.shape[1]):
-            row = _row(of, z + start[0], y + start[1])
+            row = row_key(of, z + start[0], y + start[1])
             for x in range(out.shape[2]):
-                word = mix(row + np.uint64(x + start[2]) * np.uint64(0x9E3779B97F4A7C15))
+                word = word_at(row, x + start[2])
                 out[z, y, x] = normal_of(word)
 
 

@@ -24,6 +24,7 @@ from simcell.rng import Streams
 from simcell.sample import Layout, Sample
 from simcell.scene import IN_BANDS, MAX_PIXELS, Scene
 from simcell.scene.cells import BandedSpec
+from simcell.scene.imaging import NoImage
 from simcell.scene.prior import Channels, Classes
 
 Stage = Literal["region", "points", "cells", "prior", "image"]
@@ -65,7 +66,7 @@ def simulate(scene: Scene, *, seed: int, index: int, upto: Stage | None = None) 
     grid, streams = scene.frame.grid, Streams(seed, index)
     stages = _stages(scene, grid, streams)
     if scene.cells.kind in IN_BANDS:
-        stages = _in_one_band(scene, grid, seed, index)
+        stages = _in_one_band(scene, seed, index, imaged=upto in (None, "image"))
     made: dict[str, Any] = {}
     for stage, new in zip(STAGES, stages, strict=True):
         made |= new
@@ -142,12 +143,19 @@ class Canvas:
         """The pixels of the whole field."""
         return self.scene.frame.grid
 
-    def paint(self, rows: range) -> dict[str, NDArray[Any]]:
+    def paint(self, rows: range, *, imaged: bool = True) -> dict[str, NDArray[Any]]:
         """Return image, prior, labels and classes of these rows along y.
 
         Every pixel is the same whatever the rows it is painted with.
+
+        Parameters
+        ----------
+        rows : range
+        imaged : bool
+            Make the image too, where the scene has one.
         """
-        grid, spec = self.grid, self.scene.imaging
+        grid = self.grid
+        spec = self.scene.imaging if imaged else NoImage()
         halo = imaging.halo(spec, grid)
         painted = self.layout.paint(band(grid.shape, rows).grown(halo))
         inner = without(halo)
@@ -205,8 +213,9 @@ def excerpt(scene: Scene, *, seed: int, index: int, side: int = 512) -> Sample:
     return Sample(scene, seed, index, grid, versions=versions(), **made)
 
 
-def _in_one_band(scene: Scene, grid: Grid, seed: int, index: int) -> Iterator[dict[str, Any]]:
+def _in_one_band(scene: Scene, seed: int, index: int, *, imaged: bool) -> Iterator[dict[str, Any]]:
     """Run the stages of a scene that could be painted in bands, whole."""
+    grid = scene.frame.grid
     pixels = prod(grid.shape)
     if pixels > MAX_PIXELS:
         msg = (
@@ -218,7 +227,7 @@ def _in_one_band(scene: Scene, grid: Grid, seed: int, index: int) -> Iterator[di
     yield {"pattern": _scatter(scene, Streams(seed, index))}
     canvas = lay_out(scene, seed=seed, index=index)
     layout = canvas.layout
-    made = _whole(canvas)
+    made = _whole(canvas, imaged)
     yield {
         "pattern": layout.pattern,
         "labels": made["labels"],
@@ -229,14 +238,14 @@ def _in_one_band(scene: Scene, grid: Grid, seed: int, index: int) -> Iterator[di
     yield {"image": made.get("image")}
 
 
-def _whole(canvas: Canvas) -> dict[str, NDArray[Any]]:
+def _whole(canvas: Canvas, imaged: bool) -> dict[str, NDArray[Any]]:
     """Paint all rows, a band at a time: what imaging needs meanwhile is larger than its result."""
     *across, height, width = canvas.grid.shape
     step = max(32, _PAINTED // (prod(across) * width))
     made: dict[str, NDArray[Any]] = {}
     for start in range(0, height, step):
         rows = range(start, min(start + step, height))
-        for name, part in canvas.paint(rows).items():
+        for name, part in canvas.paint(rows, imaged=imaged).items():
             if name not in made:
                 made[name] = np.empty((*part.shape[:-2], height, width), part.dtype)
             made[name][..., rows.start : rows.stop, :] = part
