@@ -18,7 +18,7 @@ from simcell.scene.camera import FluoCamera
 
 _FEW = 20.0
 """Mean count up to which Poisson counts are exact."""
-_SOME = 8.0
+_SOME = 4.0
 """The same for `poisson`."""
 _OVER = 1.0 / np.maximum(np.arange(201), 1)
 

@@ -63,17 +63,12 @@ def image(spec: FluorescenceVolume, painted: Painted, grid: Grid, streams: Strea
     start = tuple(s + h for s, h in zip(painted.block.start, edge, strict=True))
     shape = tuple(n - 2 * h for n, h in zip(painted.block.shape, edge, strict=True))
     inner = Block(start, shape)
-    stains = [
-        _stain(part, name, painted, odd, grid, streams)
-        for odd, (name, part) in enumerate({"nucleus": spec.nucleus, "golgi": spec.golgi}.items())
-    ]
     clutter = _clutter(spec.clutter, painted.block, grid, streams)
-    nuclei, golgi = stains
-    if spec.channels == 1:
-        seen = [nuclei + golgi + clutter]
-    else:
-        bleed = np.float32(spec.bleed)
-        seen = [nuclei + bleed * golgi + clutter, golgi + bleed * nuclei + clutter]
+    seen = [clutter] if spec.channels == 1 else [clutter, clutter.copy()]
+    for odd, (name, part) in enumerate({"nucleus": spec.nucleus, "golgi": spec.golgi}.items()):
+        for channel, light in enumerate(seen):
+            share = 1.0 if spec.channels == 1 or channel == odd else spec.bleed
+            _add_stain(light, part, name, painted, (odd, share), grid, streams)
     levels = [
         _expose(spec, hashed.soften(light, sigma), inner, channel, grid, streams)
         for channel, light in enumerate(seen)
@@ -81,32 +76,37 @@ def image(spec: FluorescenceVolume, painted: Painted, grid: Grid, streams: Strea
     return levels[0] if spec.channels == 1 else np.stack(levels)
 
 
-def _stain(
-    part: VolumePart, name: str, painted: VolumePainted, odd: int, grid: Grid, streams: Streams
-) -> Image:
-    """Light of all nuclei (odd = 0), or of all Golgi (odd = 1)."""
-    owner = painted.owner
-    light = np.zeros(owner.shape, np.float32)
+def _add_stain(
+    light: Image,
+    part: VolumePart,
+    name: str,
+    painted: VolumePainted,
+    shown: tuple[int, float],
+    grid: Grid,
+    streams: Streams,
+) -> None:
+    """Add the light of all nuclei (shown[0] = 0), or Golgi (1), of which a share is seen."""
+    owner, (odd, share) = painted.owner, shown
     most = int(owner.max(initial=0))
-    if part.brightness == 0 or most == 0:
-        return light
+    if part.brightness == 0 or share == 0 or most == 0:
+        return
     spread = hashed.normals(
         hashed.key(streams(f"imaging.{name}_level")), Block((0, 0), (1, most + 1))
     )[0]
-    level = np.float32(part.brightness) * _lognormal(spread, np.log1p(part.cell_cv**2) ** 0.5)
+    level = _lognormal(spread, np.log1p(part.cell_cv**2) ** 0.5)
+    level *= np.float32(share * part.brightness)
     field = np.zeros((1, 1, 1), np.float32)
     if part.texture > 0:
         scale = tuple(part.texture_um / s for s in grid.spacing_um)
         field = hashed.smooth(hashed.key(streams(f"imaging.{name}_texture")), painted.block, scale)
     _light_up(light, owner, odd, level, field, part.texture)
-    return light
 
 
 @njit(cache=True)
 def _light_up(
     light: Image, owner: IntArray, odd: int, level: Image, field: Image, texture: float
 ) -> None:
-    """Give every voxel of nuclei (odd = 0) or Golgi its brightness, log-normally textured."""
+    """Add to voxels of nuclei (odd = 0) or Golgi their brightness, log-normally textured."""
     sigma, half = np.float32(texture), np.float32(0.5 * texture * texture)
     for z in range(owner.shape[0]):
         for y in range(owner.shape[1]):
@@ -114,9 +114,10 @@ def _light_up(
                 number = owner[z, y, x]
                 if number == 0 or number % 2 == odd:
                     continue
-                light[z, y, x] = level[number]
+                bright = level[number]
                 if texture > 0:
-                    light[z, y, x] *= np.exp(sigma * field[z, y, x] - half)
+                    bright *= np.exp(sigma * field[z, y, x] - half)
+                light[z, y, x] += bright
 
 
 def _lognormal(normal: Image, sigma: float) -> Image:
