@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from simcell.arrays import FloatArray, Image, IntArray
 
 _NODES_PER_SCALE = 1.8  # the field's kernel then has a sigma of at least 1.27 nodes
+_MOST_SIGMA = 16.0  # in nodes; beyond, nodes are set wider apart than the field
 
 
 def _blur_gain(sigma: float) -> float:
@@ -92,6 +93,8 @@ def smooth_noise(
     # Nodes farther apart than the field is wide would only cost memory.
     step = max(1, min(int(scale_px / _NODES_PER_SCALE), *shape))
     sigma = scale_px / step / np.sqrt(2.0)
+    if sigma > _MOST_SIGMA:
+        return _nearly_even_noise(shape, scale_px, rng)
     if step == 1:
         return white_noise(shape, sigma, rng)
     nodes = tuple(-(-n // step) + 2 for n in shape)
@@ -99,6 +102,22 @@ def smooth_noise(
     coarse *= np.float32(_linear_gain(step, scale_px))
     fine = cv2.resize(coarse, (nodes[1] * step, nodes[0] * step), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(fine[step : step + shape[0], step : step + shape[1]])
+
+
+def _nearly_even_noise(shape: tuple[int, ...], scale_px: float, rng: Generator) -> Image:
+    """Draw noise that hardly changes across the shortest side, at a cost without regard to scale.
+
+    The field lies anywhere in a lattice of nodes that may be farther apart than it is wide.
+    """
+    step = scale_px / _NODES_PER_SCALE
+    at = [(np.arange(n) + 0.5) / step + rng.random() for n in shape]
+    low = [along.astype(np.intp) for along in at]
+    coarse = white_noise((low[0][-1] + 2, low[1][-1] + 2), _NODES_PER_SCALE / np.sqrt(2.0), rng)
+    # Mean variance between two nodes, of which each axis has its own.
+    coarse /= np.float32((2.0 + np.exp(-0.5 / _NODES_PER_SCALE**2)) / 3.0)
+    (i, j), (v, u) = low, (_as_image(a - k) for a, k in zip(at, low, strict=True))
+    rows = coarse[i] + v[:, None] * (coarse[i + 1] - coarse[i])
+    return _as_image(rows[:, j] + u * (rows[:, j + 1] - rows[:, j]))
 
 
 def _periodic_noise(shape: tuple[int, ...], sigma_px: float, rng: Generator) -> Image:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,36 @@ SUFFIXES = (".tif", ".tiff", ".png", ".npy")
 
 
 def decode(path: Path) -> NDArray[Any]:
-    """Read an array as it is stored; raises whatever the reader of its format raises."""
+    """Read an array as it is stored; raises whatever the reader of its format raises.
+
+    What the readers would log is not: their exceptions say enough.
+    """
+    with _silent_readers():
+        return _decode(path)
+
+
+@contextmanager
+def _silent_readers() -> Iterator[None]:
+    """Keep OpenCV and tifffile from writing to the error stream."""
+    tiff, opencv = logging.getLogger("tifffile"), cv2.utils.logging
+    before, level = tiff.disabled, opencv.getLogLevel()
+    tiff.disabled = True
+    opencv.setLogLevel(opencv.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        tiff.disabled = before
+        opencv.setLogLevel(level)
+
+
+def _decode(path: Path) -> NDArray[Any]:
     if path.suffix.lower() == ".npy":
         return np.asarray(np.load(path, allow_pickle=False))
     if path.suffix.lower() in {".tif", ".tiff"}:
         return _tiff(path)
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        msg = "unknown image format"
+        msg = "not a readable image"
         raise ValueError(msg)
     return np.asarray(pixels)
 
@@ -30,6 +55,9 @@ def _tiff(path: Path) -> NDArray[Any]:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
+        if not len(file.pages):
+            msg = "not a readable image"
+            raise ValueError(msg)
         try:
             return np.asarray(file.asarray())
         except ValueError:

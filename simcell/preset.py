@@ -170,6 +170,13 @@ class Preset:
             Label images; see the kind ``masks``.
         """
         path = os.fspath(folder)
+        if self.base.cells.kind in {*IN_BANDS, "skin_layers"} or self.base.frame.ndim != 2:
+            msg = (
+                f"--from-masks: preset {self.name!r} has cells of kind {self.base.cells.kind!r} "
+                "with a prior and an image of their own; use a preset of flat cells, as colony, "
+                "dense or rcm-sg"
+            )
+            raise SimcellError(msg)
         library = open_library(path)
         changes = ["cells.kind=masks", f"cells.path={json.dumps(path)}"]
         area = self.expect.get("area_um2")

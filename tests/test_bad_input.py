@@ -151,6 +151,14 @@ PRESETS: dict[str, tuple[str, list[str]]] = {
         HEAD + "scene: {frame: {edges: open}}\n",
         ["scene.frame.edges = 'open'", "'free' or 'periodic'"],
     ),
+    "debris many layers deep": (
+        scene("imaging: {kind: phase_contrast, debris: {density: 1000000, radius_um: 50}}"),
+        ["imaging.debris: density = 1e+06", "radius_um = 50", "above 20", "lower it to 2546"],
+    ),
+    "spots many layers deep": (
+        scene("imaging: {kind: rcm, keratin: {density: 1000000, radius_um: 20}}"),
+        ["imaging.keratin: density = 1e+06", "lower it to 15915 or less"],
+    ),
     "unknown noise": (scene("imaging: {kind: rcm, noise: loud}"), ["'loud'", "low, medium, high"]),
     "one side": (HEAD + "scene: {frame: {shape: [64]}}\n", ["scene.frame", "needs two sides"]),
     "three sides": (

@@ -33,6 +33,23 @@ def test_smooth_noise_has_unit_variance_and_gaussian_correlation(scale, periodic
     assert abs(measured - expected) < max(0.03, 4 / np.sqrt(patches))
 
 
+@pytest.mark.parametrize(("shape", "scale"), [((12, 600), 300.0), ((700, 9), 250.0), ((8, 9), 1e7)])
+def test_noise_far_longer_than_a_side_is_bounded_and_keeps_its_law(shape, scale):
+    # Blurred at the resolution of the short side, the last one needs a hundred terabytes.
+    rng = np.random.default_rng(6)
+    fields = np.stack([smooth_noise(shape, scale, rng) for _ in range(2000)])
+    assert fields.shape[1:] == shape
+    assert fields.dtype == np.float32
+    variance = fields.var(axis=0)
+    error = np.sqrt(2 / len(fields))
+    assert np.all(np.abs(variance - 1) < 6 * error)
+    assert abs(fields.mean()) < 5 / np.sqrt(len(fields))
+    lines = fields if shape[1] > shape[0] else fields.swapaxes(1, 2)
+    for lag in (0, lines.shape[2] // 4, lines.shape[2] - 1):
+        measured = np.mean(lines[:, 0, 0] * lines[:, 0, lag])
+        assert abs(measured - np.exp(-0.5 * (lag / scale) ** 2)) < 5 * error
+
+
 def test_periodic_noise_meets_itself():
     field = smooth_noise((96, 64), 6.0, np.random.default_rng(0), periodic=True)
     step = np.abs(np.diff(field, axis=1)).mean()

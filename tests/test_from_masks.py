@@ -177,3 +177,11 @@ def test_a_bad_name_beside_good_masks_is_refused() -> None:
     assert "no such preset" in refused("show", "--from-masks", "labels", "--preset", "colonny")
     assert "either a dataset or" in refused("show", "a.zarr", "--from-masks", "labels")
     assert "scale_min" in refused("show", "--from-masks", "labels", "--set", "cells.scale_min=9")
+
+
+@pytest.mark.parametrize("name", ["rcm-mosaic", "skin-oct", "nucleus-golgi"])
+def test_presets_whose_cells_masks_cannot_replace_are_refused(name: str) -> None:
+    line = refused("show", "--from-masks", "labels", "--preset", name)
+    assert "--from-masks: preset" in line
+    assert name in line
+    assert "use a preset of flat cells" in line

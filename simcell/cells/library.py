@@ -16,6 +16,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from simcell.errors import SimcellError
 from simcell.pictures import SUFFIXES, decode
 
 LEAST_PX = 9
+_LONGEST_TABLE = 10_000_000  # labels that a table renumbers; beyond, they are sorted
+_EXACT = 2.0**53  # whole numbers below it are exact as float64
 _File = tuple[str, int, int]
 
 
@@ -124,6 +127,11 @@ def _labels(path: Path) -> IntArray:
     except Exception as error:
         msg = f"cells.path: {str(path)!r} cannot be read ({error}); give a TIFF, PNG or .npy"
         raise SimcellError(msg) from error
+    # Some programs store one plane as a stack of one, and labels as float32.
+    if pixels.ndim == 3 and len(pixels) == 1:
+        pixels = pixels[0]
+    if pixels.dtype.kind == "f" and _whole(pixels):
+        pixels = pixels.astype(np.int64)
     if pixels.dtype.kind not in "bui":
         msg = (
             f"cells.path: {str(path)!r} holds {pixels.dtype}; a label image holds whole numbers, "
@@ -136,13 +144,37 @@ def _labels(path: Path) -> IntArray:
             "(y, x): save one plane, one channel"
         )
         raise SimcellError(msg)
-    numbers, place = np.unique(pixels, return_inverse=True)
-    if numbers[0] < 0:
+    least = int(pixels.min())
+    if least < 0:
         msg = (
-            f"cells.path: {str(path)!r} holds {numbers[0]}; labels are numbers from 0 "
+            f"cells.path: {str(path)!r} holds {least}; labels are numbers from 0 "
             "(background) up: renumber them"
         )
         raise SimcellError(msg)
+    return _renumbered(pixels)
+
+
+def _whole(pixels: NDArray[Any]) -> bool:
+    """Return whether all numbers of a float image are whole, and exact as such."""
+    return bool(np.all((np.abs(pixels) < _EXACT) & (np.rint(pixels) == pixels)))
+
+
+def _renumbered(pixels: NDArray[Any]) -> IntArray:
+    """Return labels numbered from 1 without gaps, in their order; 0 stays."""
+    if pixels.dtype.kind == "b":
+        return pixels.astype(np.int32)
+    if pixels.max() < _LONGEST_TABLE:
+        there = np.zeros(int(pixels.max()) + 1, np.bool_)
+        labels = np.empty(pixels.shape, np.int32)
+        # Row by row: as an index, a whole image would be copied at eight bytes a pixel.
+        for row in pixels:
+            there[row] = True
+        there[0] = False
+        table = np.where(there, np.cumsum(there), 0).astype(np.int32)
+        for row, out in zip(pixels, labels, strict=True):
+            out[:] = table[row]
+        return labels
+    numbers, place = np.unique(pixels, return_inverse=True)
     shift = 0 if numbers[0] == 0 else 1
     return np.ascontiguousarray(place.reshape(pixels.shape) + shift, dtype=np.int32)
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from simcell.arrays import FloatArray, Grid, IntArray, Pattern
 from simcell.cells.pieces import merge_into_neighbours, split
@@ -42,12 +43,17 @@ def grow(
     axes = _axes(spec, pattern.marks, waves) / spacing
     turn = pattern.marks["orientation_rad"]
     share = spec.meet == "share"
-    image, total, in_field = stamp(
+    image, total, in_field, claims = stamp(
         (shape[0], shape[1]), margin_px, centres, axes, turn, waves, _spindle(spec.taper), share
     )
     inner = slice(margin_px, -margin_px or None)
     seen = np.bincount(image[inner, inner].ravel(), minlength=len(pattern) + 1)[1:]
     overlap = 1.0 - seen / np.maximum(in_field, 1)
+    if share:
+        # A fair share of ground that m outlines claim is 1/m of it: crowding hides nobody.
+        fair = np.bincount(image.ravel(), claims.ravel(), len(pattern) + 1)[1:]
+        got = np.bincount(image.ravel(), minlength=len(pattern) + 1)[1:]
+        total = np.ceil(total * got / np.maximum(fair, 1)).astype(np.int32)
     image = tidy(image, total, spec.min_visible)
     if share:
         # What an outline lost to its neighbours is not hidden: the cell never had it.
@@ -214,7 +220,7 @@ def stamp(
     waves: FloatArray,
     spindle: FloatArray,
     share: bool,
-) -> tuple[IntArray, IntArray, IntArray]:
+) -> tuple[IntArray, IntArray, IntArray, NDArray[np.uint16]]:
     """Draw objects on a label image.
 
     Parameters
@@ -239,10 +245,13 @@ def stamp(
         Pixels of each whole object, also beyond the image.
     in_field : IntArray
         Pixels of each whole object inside the field.
+    claims : uint16 array
+        Objects in whose outline each pixel lies.
     """
     height, width = shape
     image = np.zeros((height, width), np.int32)
     depth = np.full((height, width), 2.0, np.float32)
+    claims = np.zeros((height, width), np.uint16)
     count = len(centres)
     total = np.zeros(count, np.int32)
     in_field = np.zeros(count, np.int32)
@@ -265,8 +274,9 @@ def stamp(
                 total[i] += 1
                 if margin <= r < height - margin and margin <= c < width - margin:
                     in_field[i] += 1
-                if 0 <= r < height and 0 <= c < width and out < depth[r, c]:
-                    image[r, c] = i + 1
-                    if share:
-                        depth[r, c] = out
-    return image, total, in_field
+                if 0 <= r < height and 0 <= c < width:
+                    claims[r, c] += 1
+                    if out < depth[r, c]:
+                        image[r, c] = i + 1
+                        depth[r, c] = out if share else 2.0
+    return image, total, in_field, claims

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+MOST_LAYERS = 20.0
+"""Depth to which specks may lie on each other; drawing them costs as much more."""
 
 
 class Spec(BaseModel):
@@ -38,3 +42,15 @@ def _truth_value(value: object) -> bool | None:
     if isinstance(value, list | tuple):
         return next((found for v in value if (found := _truth_value(v)) is not None), None)
     return None
+
+
+def check_layers(density: float, radius_um: float) -> None:
+    """Refuse more specks per mm² of this radius than ``MOST_LAYERS`` on every point."""
+    disc_mm2 = math.pi * (radius_um * 1e-3) ** 2
+    if density * disc_mm2 > MOST_LAYERS:
+        msg = (
+            f"density = {density:g}: specks of radius_um = {radius_um:g} would lie "
+            f"{density * disc_mm2:.3g} deep everywhere, above {MOST_LAYERS:g}; lower it to "
+            f"{math.floor(MOST_LAYERS / disc_mm2)} or less, or lower radius_um"
+        )
+        raise ValueError(msg)

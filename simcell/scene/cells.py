@@ -114,7 +114,8 @@ class Outlines(Spec):
         0.05,
         ge=0.0,
         le=1.0,
-        description="an object with less than this share of itself visible is left out",
+        description="an object with less than this share of itself visible is left out; where "
+        "outlines share the ground, of its fair share of that",
     )
 
     @model_validator(mode="after")

@@ -7,11 +7,11 @@ range at gain 1, in ``fluorescence`` what gives ``camera.photons``. Lengths are 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simcell.scene._spec import Spec
+from simcell.scene._spec import Spec, check_layers
 from simcell.scene.camera import FluoCamera
 from simcell.scene.mosaic import RcmMosaic
 from simcell.scene.oct import Oct
@@ -75,6 +75,11 @@ class RcmSpots(Spec):
     radius_um: float = Field(0.8, gt=0.0, le=20.0, description="mean radius (Gaussian sigma) in µm")
     radius_cv: float = Field(0.3, ge=0.0, le=1.0, description="relative spread of radii")
     brightness: float = Field(0.4, ge=0.0, le=5.0, description="mean peak reflectance added")
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        check_layers(self.density, self.radius_um)
+        return self
 
 
 class RcmOrganelles(RcmSpots):

@@ -7,11 +7,11 @@ light of 0.55 µm by 0.7 rad.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from simcell.scene._spec import Spec
+from simcell.scene._spec import Spec, check_layers
 from simcell.scene.camera import FluoCamera
 
 
@@ -62,6 +62,11 @@ class PhaseDebris(Spec):
     )
     radius_cv: float = Field(0.4, ge=0.0, le=1.0, description="relative spread of radii")
     phase: float = Field(1.5, ge=0.0, le=20.0, description="mean phase of a speck's middle in rad")
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        check_layers(self.density, self.radius_um)
+        return self
 
 
 class PhaseOptics(Spec):

@@ -12,7 +12,7 @@ from scipy.stats import kstest
 
 from simcell import cells
 from simcell.arrays import Grid, Pattern
-from simcell.cells.library import open_library
+from simcell.cells.library import _renumbered, open_library
 from simcell.cells.masks import _factors, _transforms, place, warp
 from simcell.errors import SimcellError
 from simcell.rng import Streams
@@ -95,6 +95,61 @@ def test_an_image_without_background_has_no_whole_object(tmp_path):
     assert library.cut == 8
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.uint64, np.int64])
+@pytest.mark.parametrize("background", [0, 3])
+def test_labels_are_renumbered_as_sorting_would(dtype, background, monkeypatch):
+    pixels = np.random.default_rng(0).choice([background, 5, 9, 250], (30, 40)).astype(dtype)
+    _, place = np.unique(pixels, return_inverse=True)
+    wanted = place.reshape(pixels.shape) + (background != 0)
+    by_table = _renumbered(pixels)
+    monkeypatch.setattr("simcell.cells.library._LONGEST_TABLE", 0)
+    for labels in (by_table, _renumbered(pixels)):
+        assert labels.dtype == np.int32
+        assert np.array_equal(labels, wanted)
+
+
+def test_a_table_renumbers_without_sorting(monkeypatch):
+    monkeypatch.setattr(np, "unique", None)
+    assert _renumbered(np.array([[0, 7], [9_999_999, 7]])).tolist() == [[0, 1], [2, 1]]
+    assert _renumbered(np.array([[False, True]])).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint16])
+def test_stacks_of_one_plane_and_whole_floats_are_label_images(tmp_path, dtype):
+    labels = np.zeros((1, 40, 40))
+    labels[0, 5:15, 5:15] = 7
+    tifffile.imwrite(tmp_path / "a.tif", labels.astype(dtype), shaped=True)
+    np.save(tmp_path / "b.npy", labels.astype(dtype))
+    assert open_library(str(tmp_path)).area.tolist() == [100, 100]
+
+
+@pytest.mark.parametrize("worst", [0.5, np.nan, np.inf, 1e300, -1.0])
+def test_floats_that_are_no_labels_are_refused(tmp_path, worst):
+    labels = np.zeros((40, 40))
+    labels[5:15, 5:15] = worst
+    np.save(tmp_path / "a.npy", labels)
+    with pytest.raises(SimcellError, match=r"holds (float64|-1)"):
+        open_library(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["half.tif", "garbage.tif", "half.png"])
+def test_a_broken_image_is_told_once(tmp_path, name, capfd, caplog):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
+    if name == "garbage.tif":
+        (tmp_path / name).write_bytes(b"II*\0garbage")
+    else:
+        cv2.imwrite(str(tmp_path / name), pixels)
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(SimcellError, match=r"cannot be read \([^\n]+\); give a TIFF") as error:
+        open_library(str(tmp_path))
+    if name == "garbage.tif":
+        assert "(not a readable image)" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
 def test_lzw_is_read_without_a_plugin(tmp_path):
     labels = np.zeros((30, 30), np.uint16)
     labels[5:15, 5:15] = 700
@@ -132,7 +187,7 @@ def test_changed_masks_are_refused_where_a_fingerprint_is_given(folder):
 @pytest.mark.parametrize(
     ("name", "array", "text"),
     [
-        ("a.npy", np.ones((9, 9)), "holds float64"),
+        ("a.npy", np.full((9, 9), 0.5), "holds float64"),
         ("a.npy", np.zeros((9, 9, 3), np.uint8), r"shape \(9, 9, 3\)"),
         ("a.npy", np.zeros((0, 9), np.uint8), r"shape \(0, 9\)"),
         ("a.npy", np.full((9, 9), -1), "holds -1"),

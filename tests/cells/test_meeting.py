@@ -50,8 +50,9 @@ def test_stamping_equals_its_plain_twin(share, taper):
     axes = rng.uniform(8, 30, (n, 2))
     turn = rng.uniform(-3, 3, n)
     waves = _waves(Outlines(waviness=0.15), n, Streams(0, 0)).reshape(n, -1, 2)
-    image, total, _ = stamp(shape, 0, centres, axes, turn, waves, _spindle(taper), share)
+    image, total, _, claims = stamp(shape, 0, centres, axes, turn, waves, _spindle(taper), share)
     out = np.array([inner(shape, *o, taper) for o in zip(centres, axes, turn, waves, strict=True)])
+    assert np.mean(claims != (out <= 1).sum(axis=0)) < 0.01
     if share:
         wanted = np.where(out.min(axis=0) <= 1, out.argmin(axis=0) + 1, 0)
     else:
@@ -88,6 +89,25 @@ def test_nothing_is_hidden_where_cells_share(periodic):
     whole = grown.objects[~grown.objects["touches_border"]]
     assert len(whole) > 20
     np.testing.assert_allclose(whole["amodal_area_um2"], whole["area_um2"])
+
+
+def test_the_thickest_crowd_still_shares_all_of_its_ground():
+    # Each outline is far larger than what it gets: shared ground does not count as hidden.
+    points = crowd(60)
+    grown = grow(Outlines(meet="share", radius_um=40, min_visible=0.2), points)
+    assert np.all(grown.labels > 0)
+    assert len(np.unique(grown.objects[["seed_y_um", "seed_x_um"]])) == len(points)
+    assert grown.objects["area_um2"].max() < 0.2 * np.pi * 40**2
+
+
+def test_one_that_gets_far_less_than_its_fair_share_is_left_out():
+    turn = np.arange(6) * np.pi / 3
+    points = 40 + np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    points = np.concatenate([[[40.0, 40.0]], points])
+    for least, count in ((0.0, 7), (0.2, 6)):
+        spec = Outlines(meet="share", radius_um=10, min_visible=least)
+        seeds = grow(spec, points).objects[["seed_y_um", "seed_x_um"]]
+        assert len(np.unique(seeds)) == count
 
 
 def test_sharing_covers_the_same_ground_as_covering():
