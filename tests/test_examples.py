@@ -78,3 +78,12 @@ def test_commands_of_the_readme_are_understood():
         # Commands remember what their first context calls help.
         parent = click.Context(main, **main.context_settings)
         main.commands[command].make_context(command, arguments, parent=parent)
+
+
+def test_the_gallery_shows_every_preset():
+    text = (ROOT / "README.md").read_text()
+    names = {file.stem for file in preset_files()}
+    assert {file.stem for file in (ROOT / "docs" / "gallery").iterdir()} == names
+    for name in names:
+        assert f"(docs/gallery/{name}.jpg)" in text
+        assert f"| `{name}` |" in text
