@@ -80,9 +80,8 @@ def gabor(
     best = np.full(image.shape, -np.inf, np.float32)
     for k in range(orientations):
         kernel = _gabor_kernel(wavelength_px, np.pi * k / orientations, bandwidth)
-        np.maximum(
-            best, cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT), best
-        )
+        answer = cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT)
+        np.maximum(best, answer, out=best)
     return best
 
 
@@ -120,7 +119,7 @@ def sato(image: FloatImage, sigmas_px: tuple[float, ...]) -> FloatImage:
             for order in ((2, 0), (1, 1), (0, 2))
         )
         smaller = (yy + xx) / 2 - np.hypot((yy - xx) / 2, xy)
-        np.maximum(best, -smaller * np.float32(sigma * sigma), best)
+        np.maximum(best, -smaller * np.float32(sigma * sigma), out=best)
     return best
 
 

@@ -49,7 +49,7 @@ class InstanceNorm(nn.Module):
         out, mean, rstd = torch.native_group_norm(
             x, self.weight, self.bias, n, channels, height * width, channels, _EPS
         )
-        self._remember(mean.detach().float(), rstd.detach().float())
+        self._remember(mean.detach().to(self.mean), rstd.detach().to(self.mean))
         return out
 
     @torch.no_grad()
