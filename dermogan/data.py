@@ -8,20 +8,25 @@ and devices change nothing.
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, apply
 from dermogan.folder import Folder
 from dermogan.recipe import (
@@ -198,8 +203,18 @@ _data: Data | None = None  # of a worker process
 
 def _start(recipe_text: str, seed: int) -> None:
     global _data
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's to deal with
+    threading.Thread(target=_end_with_the_trainer, daemon=True).start()
     cv2.setNumThreads(1)
     _data = Data(Recipe.from_text(recipe_text), seed)
+
+
+def _end_with_the_trainer() -> None:
+    """End this worker when the trainer has been killed; its queue would wait for ever."""
+    trainer = parent_process()
+    if trainer is not None:
+        trainer.join()
+        os._exit(1)
 
 
 def _make(step: int, rank: int, ranks: int) -> Batch:
@@ -237,7 +252,11 @@ class Feed:
         if self._pool is None:
             batch = self._data.batch(next(self._steps), *self._share)
         else:
-            batch = self._coming.popleft().result()
+            try:
+                batch = self._coming.popleft().result()
+            except BrokenProcessPool:
+                msg = "a worker process was killed (out of memory?); go on with fewer data.workers"
+                raise DermoganError(msg) from None
             self._order()
         self.waited_s += time.perf_counter() - began
         return batch

@@ -116,7 +116,7 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PICTURES).mkdir(exist_ok=True)
-    if not ours or not resume:
+    if not resume:
         write_whole(folder / _RECIPE, recipe.text.encode())
 
 
@@ -125,6 +125,8 @@ def _run(
 ) -> Summary:
     torch.set_num_threads(threads)  # of spawned processes too
     run = Run(fabric, recipe, folder, seed)
+    if fabric.global_rank == 0:
+        write_whole(folder / _RECIPE, recipe.text.encode())  # its budget may be another now
     steps = recipe.budget.steps
     began = time.perf_counter()
     quiet = quiet or fabric.global_rank != 0

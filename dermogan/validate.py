@@ -62,7 +62,7 @@ class Validator:
                 raise DermoganError(msg)
             self.images.append(prepared(recipe, sample.image.astype(np.float32)))
             self.priors.append(sample.prior.astype(np.float32) / np.float32(255))
-            area = sample.objects["area_um2"][~sample.objects["touches_border"]]
+            area = sample.objects["amodal_area_um2"]  # whole cells, those that the rim cuts too
             diameters += (np.sqrt(4 / np.pi * area) / sample.grid.spacing_um[-1]).tolist()
         self.diameter_px = float(np.median(diameters)) if diameters else None
 

@@ -44,7 +44,7 @@ class InstanceNorm(nn.Module):
             scale = self.weight * torch.rsqrt(self.variance + _EPS)
             shift = self.bias - self.mean * scale
             return x * scale[:, None, None] + shift[:, None, None]
-        x = x.contiguous()
+        x = x.to(self.weight.dtype).contiguous()  # statistics in single precision
         n, channels, height, width = x.shape
         out, mean, rstd = torch.native_group_norm(
             x, self.weight, self.bias, n, channels, height * width, channels, _EPS

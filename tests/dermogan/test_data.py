@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -86,6 +90,45 @@ def test_workers_change_nothing() -> None:
         for _ in range(3):
             assert equal(near.next(), far.next())
         assert far.waited_s > 0
+
+
+def test_a_killed_worker_is_told() -> None:
+    with feed(Data(supervised("data.workers=1"), 2), range(100)) as batches:
+        batches.next()
+        (worker,) = batches._pool._processes.values()  # type: ignore[union-attr]
+        worker.kill()
+        with pytest.raises(DermoganError, match="a worker process was killed"):
+            for _ in range(10):
+                batches.next()
+
+
+TRAINER = """
+import os, signal
+from dermogan.data import Data, feed
+from dermogan.recipe import Recipe
+if __name__ == "__main__":
+    with feed(Data(Recipe.from_text(open("recipe.yaml").read()), 0), range(100)) as batches:
+        batches.next()
+        print(*batches._pool._processes, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_with_a_killed_trainer(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(supervised("data.workers=1").text)
+    (tmp_path / "killed.py").write_text(TRAINER)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(
+        [sys.executable, "killed.py"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        worker = Path("/proc") / process.stdout.readline().strip().decode()
+    process.wait(60)
+    give_up = time.monotonic() + 60
+    while worker.exists() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert not worker.exists()
 
 
 def test_an_image_stays_with_its_prior() -> None:

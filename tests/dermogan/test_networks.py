@@ -127,4 +127,6 @@ def test_glorots_normal_distribution() -> None:
     parts = [part for part in network.modules() if isinstance(part, nn.Conv2d)]
     part = max(parts, key=lambda part: part.weight.numel())
     inputs, outputs = part.in_channels * 9, part.out_channels * 9
-    assert float(part.weight.detach().std()) == pytest.approx((2 / (inputs + outputs)) ** 0.5, rel=0.03)
+    assert float(part.weight.detach().std()) == pytest.approx(
+        (2 / (inputs + outputs)) ** 0.5, rel=0.03
+    )
