@@ -349,7 +349,7 @@ def recipe_files() -> list[Path]:
 
 def _shipped() -> Path:
     """Return the folder of shipped recipes: in the wheel, or beside a checkout."""
-    packaged = Path(str(files("dermogan"))) / "recipes"
+    packaged = Path(str(files("simcell"))) / "presets" / "recipes"
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "presets" / "recipes"
 
 
