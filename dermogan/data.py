@@ -254,10 +254,10 @@ class Feed:
         else:
             try:
                 batch = self._coming.popleft().result()
+                self._order()
             except BrokenProcessPool:
                 msg = "a worker process was killed (out of memory?); go on with fewer data.workers"
                 raise DermoganError(msg) from None
-            self._order()
         self.waited_s += time.perf_counter() - began
         return batch
 

@@ -83,7 +83,7 @@ def test_a_tasks_losses_by_hand() -> None:
     spec = tiny("cyclegan-image", "system.mask_noise=0.5").system
     task = Task(spec, "a")  # type: ignore[arg-type]
     task.to_prior, task.to_image = _Affine(2.0, 0.5), _Affine(1.0, -1.0)  # type: ignore[assignment]
-    task.judge_prior, task.judge_image = _Affine(1.0, 0.25), _Affine(0.5, 0.0)  # type: ignore[assignment]
+    task.judge_prior, task.judge_image = _Affine(1.0, -0.1), _Affine(0.5, 0.0)  # type: ignore[assignment]
     image, prior = torch.full((2, 1, 4, 4), 0.3), torch.full((2, 1, 4, 4), 0.8)
     noise = torch.full((2, 9, 4, 4), -1.0)
     half = task.losses(image, prior, noise)
@@ -95,7 +95,7 @@ def test_a_tasks_losses_by_hand() -> None:
         return float(np.tanh(x - 1))
 
     expected = {
-        "adversarial": (to_prior(0.3) + 0.25 - 1) ** 2,
+        "adversarial": (to_prior(0.3) - 0.1 - 1) ** 2,
         "identity": abs(to_prior(0.8) - 0.8),
         "cycle": abs(to_prior(to_image(0.8)) - 0.8),
     }
@@ -110,7 +110,7 @@ def test_a_tasks_losses_by_hand() -> None:
     made = {"prior_a": half.made_prior, "image_a": half.made_image}
     judged = task.judged(image, prior, made, Patches(0, 0, 0))
     expected = {
-        "judge_prior_a": (0.8 + 0.25 - 1) ** 2 / 2 + (to_prior(0.3) + 0.25) ** 2 / 2,
+        "judge_prior_a": (0.8 - 0.1 - 1) ** 2 / 2 + (to_prior(0.3) - 0.1) ** 2 / 2,
         "judge_image_a": (0.15 - 1) ** 2 / 2 + (0.5 * to_image(0.8)) ** 2 / 2,
     }
     assert {k: v.item() for k, v in judged.items()} == pytest.approx(expected)
