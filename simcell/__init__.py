@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simcell.batch import export, generate, open_dataset
     from simcell.errors import SimcellError
     from simcell.preset import Preset, load_preset
+    from simcell.rng import stream
     from simcell.sample import Sample
     from simcell.scene import Scene
     from simcell.stages import simulate
@@ -32,6 +33,7 @@ __all__ = [
     "load_preset",
     "open_dataset",
     "simulate",
+    "stream",
 ]
 
 _HOMES = {
@@ -44,6 +46,7 @@ _HOMES = {
     "load_preset": "preset",
     "open_dataset": "batch",
     "simulate": "stages",
+    "stream": "rng",
 }
 
 

@@ -61,8 +61,10 @@ def _put(node: Any, keys: list[str], depth: int, value: Any) -> Any:  # noqa: AN
     return copy
 
 
-def find(tree: Tree, path: str) -> Any:  # noqa: ANN401 - any value of a scene
+def find(tree: Tree, path: str, root: str = "scene") -> Any:  # noqa: ANN401 - any value
     """Return the value at a dotted path; an unknown path becomes one clear line.
+
+    ``root`` is what the tree is called there.
 
     Examples
     --------
@@ -73,7 +75,7 @@ def find(tree: Tree, path: str) -> Any:  # noqa: ANN401 - any value of a scene
     for depth, name in enumerate(keys):
         key = _key(node, keys, depth)
         if isinstance(node, dict) and key not in node:
-            at = ".".join(keys[:depth]) or "scene"
+            at = ".".join(keys[:depth]) or root
             msg = f"{path}: {at} has no {name!r}{hint(name, node)}"
             raise SimcellError(msg)
         node = node[key]

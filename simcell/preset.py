@@ -10,22 +10,21 @@ from functools import cached_property
 from importlib.resources import files
 from itertools import islice, product
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import yaml
 from pydantic import Field, model_validator
 
 from simcell.cells.library import open_library
 from simcell.errors import SimcellError
 from simcell.measure import STATISTICS
-from simcell.paths import Tree, build, find, hint, of_kind, put, under
+from simcell.paths import Tree, build, find, hint, put, under
 from simcell.rng import stream
 from simcell.scene import IN_BANDS, Scene, Spec
+from simcell.settings import assignment, override, parse, write
 from simcell.vary import Distribution, Value
 
 ENVIRONMENT = "SIMCELL_PRESETS"
 _SUFFIXES = {".yaml", ".yml"}
-_NOT_YAML = (yaml.YAMLError, ValueError, TypeError, RecursionError)
 _MOST_CORNERS = 4096  # combinations of extremes that are tried in one node
 
 
@@ -81,7 +80,7 @@ class Preset:
     @classmethod
     def from_text(cls, text: str, where: str = "preset") -> Preset:
         """Read a preset from YAML text; ``where`` names it in errors."""
-        file = build(_File, _parse(text, where), f"{where}: ")
+        file = build(_File, parse(text, where, "name, about and scene"), f"{where}: ")
         preset = cls(file.name, file.about, file.sources, file.scene, file.vary, file.expect)
         preset._check(where)
         return preset
@@ -101,7 +100,7 @@ class Preset:
             "vary": {p: d.model_dump(mode="json") for p, d in self.vary.items()},
             "expect": {s: e.model_dump(mode="json") for s, e in self.expect.items()},
         }
-        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+        return write(content)
 
     def draw(self, *, seed: int, index: int) -> dict[str, Value]:
         """Draw the values that vary, by dotted path. Each field has its own stream."""
@@ -145,10 +144,10 @@ class Preset:
         if not assignments:
             return self
         tree, vary = self._tree, dict(self.vary)
-        for assignment in assignments:
-            path, value = _assignment(assignment)
+        for text in assignments:
+            path, value = assignment(text)
             try:
-                tree, changed = _override(tree, path, value)
+                tree, changed = override(Scene, tree, path, value)
             except SimcellError as error:
                 msg = f"--set {error}"
                 raise SimcellError(msg) from None
@@ -309,66 +308,3 @@ def _read(path: Path) -> Preset:
         msg = f"preset {str(path)!r}: cannot be read ({why}); give the path of a YAML file"
         raise SimcellError(msg) from None
     return Preset.from_text(text, str(path))
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without duplicate keys, of which the first would silently be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = []
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue  # `<<: *anchor`: keys beside it override those of the anchor
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                problem = f"the key {key!r} stands twice"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
-            seen.append(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _yaml(text: str) -> Any:  # noqa: ANN401 - whatever the text says
-    return yaml.load(text, Loader=_Loader)
-
-
-def _parse(text: str, where: str) -> Tree:
-    try:
-        tree = _yaml(text)
-    except _NOT_YAML as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" in line {mark.line + 1}" if mark else ""
-        msg = f"{where}: not valid YAML{line} ({_problem(error)}); correct the file"
-        raise SimcellError(msg) from None
-    if not isinstance(tree, dict):
-        held = "nothing" if tree is None else f"a {type(tree).__name__}"
-        msg = f"{where}: holds {held}; needs a mapping with name, about and scene"
-        raise SimcellError(msg)
-    return tree
-
-
-def _problem(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    return " ".join(str(getattr(error, "problem", None) or error).split())
-
-
-def _assignment(text: str) -> tuple[str, Value]:
-    path, equals, value = text.partition("=")
-    if not equals or not path.strip():
-        msg = f"--set {text!r}: write path=value, such as imaging.noise.looks=6"
-        raise SimcellError(msg)
-    try:
-        return path.strip(), _yaml(value)
-    except _NOT_YAML as error:
-        msg = f"--set {text!r}: the value is not valid YAML ({_problem(error)}); correct it"
-        raise SimcellError(msg) from None
-
-
-def _override(tree: Tree, path: str, value: Value) -> tuple[Tree, str]:
-    """Make one assignment; return the new tree and the path below which all is new."""
-    part, _, last = path.rpartition(".")
-    if last != "kind" or not part:
-        return put(tree, path, value), path
-    if find(tree, path) == value:
-        return tree, path
-    return put(tree, part, of_kind(Scene, part, value)), part

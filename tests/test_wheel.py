@@ -28,8 +28,9 @@ def wheel(tmp_path_factory):
 
 def test_presets_and_types_ship_in_the_wheel(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    shipped = {Path(n).stem for n in names if n.startswith("simcell/presets/")}
-    assert shipped == {p.stem for p in (ROOT / "presets").glob("*.yaml")}
+    for folder in ("presets", "presets/recipes"):
+        shipped = {Path(n).stem for n in names if Path(n).parent == Path("simcell", folder)}
+        assert shipped == {p.stem for p in (ROOT / folder).glob("*.yaml")}
     assert {"simcell/py.typed", "simcell/napari.yaml"} <= set(names)
     assert not [n for n in names if n.startswith(("tests", "benchmarks", "examples"))]
 
@@ -57,6 +58,17 @@ def test_wheel_generates_in_a_fresh_environment(wheel, tmp_path):
         cwd=tmp_path,
     )
     assert "rcm-sg.zarr" in out
+    trainer = str(home / "bin" / "dermogan")
+    assert "supervised" in _run(trainer, "recipes", cwd=tmp_path)
+    done = subprocess.run(
+        [trainer, "train", "--recipe", "supervised", "-o", "run"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    needed = "dermogan: torch is not installed; run: pip install 'simcell[dermogan]'\n"
+    assert (done.returncode, done.stderr) == (2, needed)
     assert (tmp_path / "rcm-sg.zarr").is_dir()
     assert (tmp_path / "rcm-sg-preview.png").stat().st_size > 1000
     count = "import simcell; print(len(simcell.open_dataset('rcm-sg.zarr')))"

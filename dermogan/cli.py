@@ -1,0 +1,194 @@
+"""The command line: parses, calls the public API, prints.
+
+Everything heavy is imported inside the command that needs it, so that
+``dermogan --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from dermogan import __version__
+from simcell import SimcellError
+
+if TYPE_CHECKING:
+    from dermogan.trainer import Summary
+
+
+class _Commands(click.Group):
+    """Turns errors that a user can mend into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what the command returns
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            command = ctx.command_path if error.ctx is None else error.ctx.command_path
+            _stop(ctx, f"{error.format_message()} (`{command} --help` explains)", 2)
+        except BrokenPipeError:
+            raise  # `dermogan recipes | head`: click ends quietly
+        except MemoryError:
+            _stop(ctx, "out of memory; use smaller patches or batches", 2)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            _stop(ctx, f"{place}{error.strerror or error}", 2)
+        except SimcellError as error:
+            _stop(ctx, str(error), 2)
+        except KeyboardInterrupt:
+            again = ctx.invoked_subcommand == "train"
+            _stop(ctx, "stopped" + ("; go on with --resume" if again else ""), 130)
+
+
+def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:
+    """Say in one line why, and end with this exit code."""
+    click.echo(f"dermogan: {' '.join(message.split())}", err=True)
+    ctx.exit(code)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  dermogan recipes                                    what there is
+  dermogan recipes supervised --yaml > mine.yaml      a start for a recipe of your own
+  dermogan train --recipe supervised -o run           a model in run/model.safetensors""",
+)
+@click.version_option(__version__, prog_name="dermogan")
+def main() -> None:
+    """Learn from simulated tissue to segment real images."""
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  dermogan train --recipe supervised -o run
+  dermogan train --recipe supervised -o run --resume            after Ctrl-C, or a power cut
+  dermogan train --recipe dermogan -o run --set 'data.images={kind: folder, path: my-images}'
+  dermogan train --recipe mine.yaml -o run --steps 20000 --seed 1
+  dermogan train --recipe dermogan-paper -o run --accelerator cuda --precision bf16-mixed"""
+)
+@click.option(
+    "--recipe",
+    "name",
+    metavar="NAME|FILE",
+    required=True,
+    help="Shipped recipe, recipe in $DERMOGAN_RECIPES, or YAML file.",
+)
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option("--steps", type=click.IntRange(1), help="Instead of the recipe's budget.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed."
+)
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Of torch, on the CPU."
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Override one number of the recipe; repeatable.",
+)
+@click.option(
+    "--accelerator",
+    type=click.Choice(["cpu", "cuda", "mps", "auto"]),
+    default="cpu",
+    show_default=True,
+    help="What computes.",
+)
+@click.option(
+    "--devices", type=click.IntRange(1), default=1, show_default=True, help="How many of them."
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "ddp", "ddp_spawn"]),
+    default="auto",
+    show_default=True,
+    help="How several devices work together.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["32-true", "bf16-mixed"]),
+    default="32-true",
+    show_default=True,
+    help="Of the arithmetic.",
+)
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+def train(
+    name: str,
+    out: Path,
+    steps: int | None,
+    resume: bool,
+    overwrite: bool,
+    seed: int,
+    threads: int,
+    assignments: tuple[str, ...],
+    accelerator: str,
+    devices: int,
+    strategy: str,
+    precision: str,
+    quiet: bool,
+) -> None:
+    """Train what a recipe says, and keep the model that is best in validation."""
+    from dermogan.recipe import load_recipe
+
+    recipe = load_recipe(name).with_set(assignments)
+    if steps is not None:
+        recipe = recipe.with_set([f"budget.steps={steps}"])
+    import dermogan
+
+    summary = dermogan.train(
+        recipe,
+        out,
+        seed=seed,
+        resume=resume,
+        overwrite=overwrite,
+        threads=threads,
+        accelerator=accelerator,
+        devices=devices,
+        strategy=strategy,
+        precision=precision,
+        quiet=quiet,
+    )
+    if not quiet:
+        click.echo(_in_words(summary))
+
+
+def _in_words(summary: Summary) -> str:
+    return (
+        f"model    {summary.path}\n"
+        f"score    {summary.score:.3f} at step {summary.best_step} of {summary.steps}\n"
+        f"time     {summary.seconds:.0f} s, {summary.wait_share:.0%} of it waiting for batches"
+    )
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  dermogan recipes
+  dermogan recipes supervised
+  dermogan recipes supervised --yaml > mine.yaml"""
+)
+@click.argument("name", required=False)
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print it as a YAML file, defaults included.")
+def recipes(name: str | None, as_yaml: bool) -> None:
+    """List recipes, or show one."""
+    from dermogan.errors import DermoganError
+    from dermogan.recipe import load_recipe, recipe_files
+
+    if name is not None:
+        recipe = load_recipe(name)
+        about = "" if as_yaml else f"{recipe.name}: {recipe.about}\n\n"
+        click.echo(about + recipe.text, nl=False)
+        return
+    if as_yaml:
+        msg = "recipes: --yaml needs a NAME; see `dermogan recipes`"
+        raise DermoganError(msg)
+    for file in recipe_files():
+        recipe = load_recipe(file)
+        click.echo(f"{recipe.name:<16} {recipe.about}")

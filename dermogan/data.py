@@ -1,0 +1,279 @@
+"""Batches of patches: a pure function of (recipe, seed, step), whoever makes them.
+
+Decision: nothing is shuffled and nothing is remembered. Patch ``item`` of step ``step`` has the
+number ``step * batch + item``, and everything about it (which sample, where it is cut, how it is
+turned) comes from the stream of that number. So a run resumes without a data state, and workers
+and devices change nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing import get_context, parent_process
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from dermogan.errors import DermoganError
+from dermogan.filters import FloatImage, apply
+from dermogan.folder import Folder
+from dermogan.recipe import (
+    Augment,
+    CycleGan,
+    DatasetSource,
+    FolderSource,
+    PresetSource,
+    Recipe,
+    Simulated,
+    Source,
+)
+from dermogan.simulated import Drawn, Stored, Window
+from simcell import stream
+
+Batches = NDArray[np.float32]
+NOISE_CHANNELS = 9
+"""Of `Batch.noise`: channel 0 for made priors, the others for inputs of the image makers."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches of one step, (n, 1, y, x) each; a domain that the recipe lacks is None.
+
+    Attributes
+    ----------
+    seed, step, first : int
+        Address: of the run, and the number of the first patch.
+    images, filtered, priors : array, optional
+        Domains A and C (of the same patches), in -1..1, and B, in 0..1.
+    pair_images, pair_filtered, pair_priors : array, optional
+        Simulated images, their filtering, and their own priors.
+    noise : array (n, NOISE_CHANNELS, y, x), optional
+        Standard normal numbers, for systems that want some.
+    """
+
+    seed: int
+    step: int
+    first: int
+    images: Batches | None = None
+    filtered: Batches | None = None
+    priors: Batches | None = None
+    pair_images: Batches | None = None
+    pair_filtered: Batches | None = None
+    pair_priors: Batches | None = None
+    noise: Batches | None = None
+
+
+def opened(source: Source | Simulated, seed: int, purpose: str, normalise_px: float) -> Window:
+    """Open where a domain comes from; ``purpose`` keeps the samples of domains apart."""
+    own = int(stream(seed, 0, f"domain.{purpose}").integers(2**32))
+    match source:
+        case PresetSource():
+            return Drawn(source, own, normalise_px)
+        case DatasetSource():
+            return Stored(source, normalise_px)
+        case FolderSource():
+            return Folder(source, normalise_px)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The batches of a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    seed : int
+    """
+
+    recipe: Recipe
+    seed: int
+
+    @cached_property
+    def _domains(self) -> dict[str, Window]:
+        data = self.recipe.data
+        given = {"images": data.images, "priors": data.priors, "pairs": data.pairs}
+        return {
+            name: opened(source, self.seed, name, data.normalise_px)
+            for name, source in given.items()
+            if source is not None
+        }
+
+    def notes(self) -> list[str]:
+        """Say what was left out: one line for every file that was skipped."""
+        return [note for domain in self._domains.values() for note in domain.notes]
+
+    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
+        """Make the batch of one step, or one of several devices' equal shares of it."""
+        whole = self.recipe.data.batch
+        share = whole // ranks
+        first = step * whole + rank * share
+        made: dict[str, list[FloatImage]] = {}
+        for number in range(first, first + share):
+            for name, patch in self._patches(number).items():
+                made.setdefault(name, []).append(patch)
+        stacked = {name: np.stack(patches)[:, None] for name, patches in made.items()}
+        noise = None
+        if isinstance(self.recipe.system, CycleGan):
+            noise = self._noise(range(first, first + share))
+        return Batch(self.seed, step, first, **stacked, noise=noise)
+
+    def _patches(self, number: int) -> dict[str, FloatImage]:
+        made: dict[str, FloatImage] = {}
+        domains = self._domains
+        if "images" in domains:
+            made["images"], _ = self._cut("images", number)
+        if "priors" in domains:
+            made["priors"] = _prior(self._cut("priors", number))
+        if "pairs" in domains:
+            both = self._cut("pairs", number)
+            made["pair_images"], made["pair_priors"] = both[0], _prior(both)
+        how = self.recipe.data.filter
+        if how is not None:
+            for image, filtered in (("images", "filtered"), ("pair_images", "pair_filtered")):
+                if image in made:
+                    made[filtered] = apply(how, made[image])
+        return made
+
+    def _cut(self, domain: str, number: int) -> tuple[FloatImage, FloatImage | None]:
+        rng = stream(self.seed, number, f"patch.{domain}")
+        augment, side = self.recipe.data.augment, self.recipe.data.patch_px
+        low, high = np.log([augment.scale_low, augment.scale_high])
+        scale = float(np.exp(rng.uniform(low, high)))
+        window = max(2, round(side / scale))
+        image, prior = self._domains[domain].cut(rng, number, window)
+        turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
+        image = _shaped(image, side, turn, mirror)
+        if prior is not None:
+            prior = _shaped(prior, side, turn, mirror)
+        return _changed(image, augment, rng), prior
+
+    def _noise(self, numbers: range) -> Batches:
+        side = self.recipe.data.patch_px
+        shape = (NOISE_CHANNELS, side, side)
+        return np.stack(
+            [
+                stream(self.seed, n, "patch.noise").standard_normal(shape, dtype=np.float32)
+                for n in numbers
+            ]
+        )
+
+
+def _prior(cut: tuple[FloatImage, FloatImage | None]) -> FloatImage:
+    assert cut[1] is not None, "simulated domains have priors"
+    return cut[1]
+
+
+def _shaped(patch: FloatImage, side: int, turn: int, mirror: bool) -> FloatImage:
+    """Resize to the side, turn by quarters, mirror."""
+    if patch.shape != (side, side):
+        how = cv2.INTER_AREA if patch.shape[0] > side else cv2.INTER_LINEAR
+        patch = np.asarray(cv2.resize(patch, (side, side), interpolation=how), np.float32)
+    patch = np.rot90(patch, turn)
+    return np.ascontiguousarray(patch[:, ::-1] if mirror else patch)
+
+
+def _changed(image: FloatImage, augment: Augment, rng: Generator) -> FloatImage:
+    """Vary contrast, brightness, noise and polarity; the range stays -1..1."""
+    contrast, brightness, noise, inverted = rng.uniform([-1, -1, 0, 0], 1)
+    gain = np.float32(1 + augment.contrast * contrast)
+    changed = image * gain + np.float32(augment.brightness * brightness)
+    if augment.noise:
+        grain = rng.standard_normal(image.shape, dtype=np.float32)
+        changed += np.float32(augment.noise * noise) * grain
+    if inverted < augment.invert:
+        changed = -changed
+    return np.clip(changed, -1, 1)
+
+
+_AHEAD = 3  # batches made ahead, per worker
+_data: Data | None = None  # of a worker process
+
+
+def _start(recipe_text: str, seed: int) -> None:
+    global _data
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's to deal with
+    threading.Thread(target=_end_with_the_trainer, daemon=True).start()
+    cv2.setNumThreads(1)
+    _data = Data(Recipe.from_text(recipe_text), seed)
+
+
+def _end_with_the_trainer() -> None:
+    """End this worker when the trainer has been killed; its queue would wait for ever."""
+    trainer = parent_process()
+    if trainer is not None:
+        trainer.join()
+        os._exit(1)
+
+
+def _make(step: int, rank: int, ranks: int) -> Batch:
+    assert _data is not None
+    return _data.batch(step, rank, ranks)
+
+
+class Feed:
+    """Batches in order, made ahead by worker processes; knows how long the trainer waited.
+
+    Attributes
+    ----------
+    waited_s : float
+        Wall-clock seconds spent in `next`.
+    """
+
+    def __init__(
+        self, data: Data, steps: range, pool: ProcessPoolExecutor | None, rank: int, ranks: int
+    ) -> None:
+        self._data, self._pool, self._share = data, pool, (rank, ranks)
+        self._steps = iter(steps)
+        self._coming: deque[Future[Batch]] = deque()
+        self.waited_s = 0.0
+        for _ in range(_AHEAD * data.recipe.data.workers if pool else 0):
+            self._order()
+
+    def _order(self) -> None:
+        step = next(self._steps, None)
+        if step is not None and self._pool is not None:
+            self._coming.append(self._pool.submit(_make, step, *self._share))
+
+    def next(self) -> Batch:
+        """Return the next batch."""
+        began = time.perf_counter()
+        if self._pool is None:
+            batch = self._data.batch(next(self._steps), *self._share)
+        else:
+            try:
+                batch = self._coming.popleft().result()
+                self._order()
+            except BrokenProcessPool:
+                msg = "a worker process was killed (out of memory?); go on with fewer data.workers"
+                raise DermoganError(msg) from None
+        self.waited_s += time.perf_counter() - began
+        return batch
+
+
+@contextmanager
+def feed(data: Data, steps: range, rank: int = 0, ranks: int = 1) -> Iterator[Feed]:
+    """Open the batches of these steps; the worker processes end with the block."""
+    workers = data.recipe.data.workers
+    if workers == 0:
+        yield Feed(data, steps, None, rank, ranks)
+        return
+    context = get_context("spawn")  # a fork would copy the trainer's threads' locks
+    pool = ProcessPoolExecutor(
+        workers, context, initializer=_start, initargs=(data.recipe.text, data.seed)
+    )
+    try:
+        yield Feed(data, steps, pool, rank, ranks)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

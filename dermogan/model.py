@@ -1,0 +1,162 @@
+"""Trained models: one file with weights in half precision, the recipe, and a card.
+
+The file is a safetensors file; recipe and card are texts in its header.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dermogan.errors import DermoganError, need
+from dermogan.files import write_whole
+from dermogan.filters import FloatImage, apply, local_normalise
+from dermogan.networks import Generator, generator
+from dermogan.recipe import Recipe
+from simcell.settings import hint
+
+ENVIRONMENT = "DERMOGAN_MODELS"
+SUFFIX = ".safetensors"
+_FORMAT = "dermogan 1"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network, and what it was trained with.
+
+    Attributes
+    ----------
+    network : Generator
+    recipe : Recipe
+    card : dict
+        ``seed, step, score, score_name, output, diameter_px, trainer_cpu_s, versions``.
+    channels : int
+        Of what `predict` returns: 1.
+    """
+
+    network: Generator
+    recipe: Recipe
+    card: dict[str, Any]
+    channels: int = 1
+
+    @property
+    def halo_px(self) -> int:
+        """How wide a tile's border is whose output depends on what lies outside."""
+        return self.network.reach_px
+
+    @property
+    def multiple(self) -> int:
+        """Sides of tiles are multiples of this."""
+        return self.network.multiple
+
+    @property
+    def diameter_px(self) -> float | None:
+        """Typical diameter of the cells that it was validated on."""
+        found: float | None = self.card["diameter_px"]
+        return found
+
+    @property
+    def output(self) -> Literal["membrane", "filled"]:
+        """What is bright in the output: membranes, or whole cells."""
+        return cast(Literal["membrane", "filled"], self.card["output"])
+
+    def normalise(self, image: FloatImage) -> FloatImage:
+        """Prepare a whole image (y, x) as in training: local normalisation, and the filter."""
+        return prepared(self.recipe, image)
+
+    def predict(self, batch: FloatImage) -> FloatImage:
+        """Return probabilities (n, 1, y, x) in 0..1 of normalised images (n, 1, y, x)."""
+        with torch.inference_mode():
+            return _probability(self.network, torch.from_numpy(batch)).numpy()
+
+
+def prepared(recipe: Recipe, image: FloatImage) -> FloatImage:
+    """Prepare a whole image (y, x) for the network that a recipe trains."""
+    normalised = local_normalise(image, recipe.data.normalise_px)
+    if getattr(recipe.system, "task", "image") == "filter" and recipe.data.filter is not None:
+        return apply(recipe.data.filter, normalised)
+    return normalised
+
+
+def _probability(network: nn.Module, batch: Tensor) -> Tensor:
+    return torch.sigmoid(network(batch).float())
+
+
+def probabilities(network: Generator, image: FloatImage, device: torch.device) -> FloatImage:
+    """Return the probabilities (y, x) of one prepared image (y, x) of any size."""
+    sides = [-length % network.multiple for length in image.shape]
+    padded = np.pad(image, [(0, side) for side in sides], mode="symmetric")
+    with torch.inference_mode():
+        found = _probability(network, torch.from_numpy(padded)[None, None].to(device))
+    return found[0, 0, : image.shape[0], : image.shape[1]].cpu().numpy()
+
+
+def save_model(path: Path, network: nn.Module, recipe: Recipe, card: dict[str, Any]) -> None:
+    """Write a model; the file is wholly there, or as it was before."""
+    save = need("safetensors.torch").save
+    weights = {
+        name: value.detach().cpu().half().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    header = {"format": _FORMAT, "recipe": recipe.text, "card": json.dumps(card, sort_keys=True)}
+    write_whole(path, save(weights, header))
+
+
+def load_model(name: str | os.PathLike[str]) -> Model:
+    """Load a model.
+
+    Parameters
+    ----------
+    name : str or path
+        A model file, the folder of a training run, or the name of a model in a folder of
+        ``$DERMOGAN_MODELS``.
+    """
+    path = _found(os.fspath(name))
+    safe_open = need("safetensors").safe_open
+    try:
+        with safe_open(str(path), "pt") as file:
+            header = file.metadata() or {}
+            weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except Exception as error:  # safetensors has exceptions of its own
+        msg = f"{path}: not a model ({' '.join(str(error).split())}); train it again"
+        raise DermoganError(msg) from None
+    if header.get("format") != _FORMAT:
+        msg = f"{path}: format {header.get('format')!r}, {_FORMAT!r} expected; train it again"
+        raise DermoganError(msg)
+    recipe = Recipe.from_text(header["recipe"], f"{path}: recipe")
+    network = generator(recipe.system.network)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        msg = f"{path}: the weights do not fit the recipe in it; train it again"
+        raise DermoganError(msg) from None
+    return Model(network.eval(), recipe, json.loads(header["card"]))
+
+
+def _found(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir():
+        path = path / f"model{SUFFIX}"
+        if path.exists():
+            return path
+        msg = f"{text}: no model in it yet; let it train up to the first validation"
+        raise DermoganError(msg)
+    if path.suffix == SUFFIX or os.sep in text or "/" in text:
+        if path.exists():
+            return path
+        msg = f"{text}: no such file; give a model{SUFFIX} or the folder of a training run"
+        raise DermoganError(msg)
+    folders = [Path(f) for f in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if f]
+    known = {f.stem: f for folder in folders for f in sorted(folder.glob(f"*{SUFFIX}"))}
+    if text not in known:
+        more = hint(text, sorted(known)) if known else f"; give a path, or set ${ENVIRONMENT}"
+        msg = f"model {text!r}: no such model{more}"
+        raise DermoganError(msg)
+    return known[text]

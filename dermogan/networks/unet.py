@@ -1,0 +1,74 @@
+"""U-Net whose way up is made of resizing and convolution, which leaves no checkerboards."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dermogan.networks.norm import InstanceNorm
+
+_WIDEST = 8  # times the first level's channels: deeper levels gain little and weigh much
+
+
+def _block(channels: int, out: int) -> nn.Sequential:
+    """Two convolutions, each normalised."""
+    return nn.Sequential(
+        nn.Conv2d(channels, out, 3, padding=1, bias=False),
+        InstanceNorm(out),
+        nn.LeakyReLU(0.1, inplace=True),
+        nn.Conv2d(out, out, 3, padding=1, bias=False),
+        InstanceNorm(out),
+        nn.LeakyReLU(0.1, inplace=True),
+    )
+
+
+class UNetGenerator(nn.Module):
+    """U-Net from ``channels`` channels to one, without an output activation.
+
+    Parameters
+    ----------
+    channels : int
+    base : int
+        Channels of the first level; they double with every level, up to eight times.
+    depth : int
+        Number of halvings; sides of images are multiples of ``2 ** depth``.
+    """
+
+    def __init__(self, channels: int, base: int, depth: int) -> None:
+        super().__init__()
+        widths = [base * min(2**level, _WIDEST) for level in range(depth + 1)]
+        self.down = nn.ModuleList()
+        for width in widths:
+            self.down.append(_block(channels, width))
+            channels = width
+        self.up = nn.ModuleList()
+        for width in reversed(widths[:-1]):
+            self.up.append(_block(channels + width, width))
+            channels = width
+        self.last = nn.Conv2d(channels, 1, 1)
+        self.multiple = 2**depth
+
+    @property
+    def reach_px(self) -> int:
+        """How far an input pixel reaches: to outputs this far away, and no further."""
+        steps = range(len(self.up))
+        ways = sum(4 * 2**level for level in steps)  # two convolutions down, two up
+        bottom = 2 * 2 ** len(self.up)
+        resizing = sum(2**level for level in steps)  # within the cells of the coarse grids
+        return ways + bottom + resizing
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (n, channels, y, x) to (n, 1, y, x)."""
+        passed = []
+        for level, block in enumerate(self.down):
+            if level:
+                x = functional.max_pool2d(x, 2)
+            x = block(x)
+            passed.append(x)
+        passed.pop()
+        for block in self.up:
+            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = block(torch.cat([x, passed.pop()], dim=1))
+        out: Tensor = self.last(x)
+        return out

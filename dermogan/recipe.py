@@ -1,0 +1,363 @@
+"""Recipes: everything that one training run is made of, as plain numbers.
+
+Domains: A, the images; B, the priors, what the tissue looks like under perfect imaging;
+C, a filter of A. Images of A lie in -1..1 after local normalisation, priors in 0..1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from dermogan.errors import DermoganError
+from simcell.settings import Spec, assignment, build, hint, override, parse, write
+
+ENVIRONMENT = "DERMOGAN_RECIPES"
+_SUFFIXES = {".yaml", ".yml"}
+
+
+class PresetSource(Spec):
+    """Samples of a simcell preset, simulated while training."""
+
+    kind: Literal["preset"] = "preset"
+    preset: str = Field("rcm-sg", min_length=1, description="name or path of a simcell preset")
+    set: tuple[str, ...] = Field((), description="overrides of the preset, path=value")
+    count: int | None = Field(
+        None, ge=1, description="number of different samples; None = a new one every time"
+    )
+
+
+class DatasetSource(Spec):
+    """Samples of a dataset that ``simcell generate`` wrote."""
+
+    kind: Literal["dataset"] = "dataset"
+    path: str = Field("priors.zarr", min_length=1, description="folder of the dataset")
+
+
+class FolderSource(Spec):
+    """Images of the user's own: PNG or TIFF, 8 or 16 bits or floating point, of any size."""
+
+    kind: Literal["folder"] = "folder"
+    path: str = Field("images", min_length=1, description="folder, searched with its sub-folders")
+    bad: Literal["refuse", "skip"] = Field(
+        "refuse", description="what to do with files that cannot be used"
+    )
+
+
+Source = Annotated[PresetSource | DatasetSource | FolderSource, Field(discriminator="kind")]
+Simulated = Annotated[PresetSource | DatasetSource, Field(discriminator="kind")]
+
+
+class Gabor(Spec):
+    """Bank of even Gabor filters: the strongest response of all orientations, membranes bright."""
+
+    kind: Literal["gabor"] = "gabor"
+    wavelength_px: float = Field(8.0, ge=2, le=200, description="period of the wave")
+    orientations: int = Field(8, ge=2, le=64, description="number of directions over 180 degrees")
+    bandwidth: float = Field(0.56, ge=0.1, le=3, description="sd of the envelope over wavelength")
+
+
+class Sato(Spec):
+    """Ridges by the eigenvalues of the Hessian, over several widths."""
+
+    kind: Literal["sato"] = "sato"
+    sigmas_px: tuple[Annotated[float, Field(ge=0.3, le=50)], ...] = Field(
+        (1.0, 2.0, 3.0), min_length=1, description="widths of the ridges, as sd"
+    )
+
+
+class Canny(Spec):
+    """Edges by Canny's method."""
+
+    kind: Literal["canny"] = "canny"
+    sigma_px: float = Field(2.0, ge=0.3, le=50, description="blur before the gradient")
+    low: float = Field(0.7, ge=0, le=1, description="lower threshold, as quantile of the gradient")
+    high: float = Field(0.85, ge=0, le=1, description="upper threshold, as quantile")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            msg = f"low = {self.low:g} must not be above high = {self.high:g}"
+            raise ValueError(msg)
+        return self
+
+
+FilterSpec = Annotated[Gabor | Sato | Canny, Field(discriminator="kind")]
+
+
+class Augment(Spec):
+    """What is done to patches; turns and mirrors always are."""
+
+    scale_low: float = Field(1.0, ge=0.25, le=4, description="smallest magnification")
+    scale_high: float = Field(1.0, ge=0.25, le=4, description="largest magnification")
+    contrast: float = Field(0.0, ge=0, lt=1, description="contrast varies by this share")
+    brightness: float = Field(0.0, ge=0, le=1, description="brightness varies by as much")
+    noise: float = Field(0.0, ge=0, le=1, description="largest sd of added noise")
+    invert: float = Field(0.0, ge=0, le=1, description="share of images of inverted polarity")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.scale_low > self.scale_high:
+            msg = f"scale_low = {self.scale_low:g} is above scale_high = {self.scale_high:g}"
+            raise ValueError(msg)
+        return self
+
+
+class Data(Spec):
+    """Domains, and how patches are cut from them."""
+
+    images: Source | None = Field(None, description="domain A; None = none but the pairs")
+    priors: Simulated | None = Field(None, description="domain B, unpaired")
+    pairs: Simulated | None = Field(None, description="simulated images with their own priors")
+    filter: FilterSpec | None = Field(None, description="what makes domain C of A")
+    normalise_px: float = Field(20.0, ge=1, le=500, description="sd of the local normalisation")
+    patch_px: int = Field(128, ge=16, le=4096, description="side of a patch")
+    batch: int = Field(4, ge=1, le=4096, description="patches of each domain a step")
+    augment: Augment = Augment()
+    workers: int = Field(1, ge=0, le=256, description="processes that make batches; 0 = none")
+
+
+class UNet(Spec):
+    """U-Net with resize-convolutions."""
+
+    kind: Literal["unet"] = "unet"
+    base: int = Field(16, ge=1, le=512, description="channels of the first level")
+    depth: int = Field(4, ge=1, le=6, description="number of halvings")
+
+
+class ResNet(Spec):
+    """ResNet generator: two halvings, residual blocks, two doublings."""
+
+    kind: Literal["resnet"] = "resnet"
+    base: int = Field(16, ge=1, le=512, description="channels of the first level")
+    blocks: int = Field(6, ge=1, le=32, description="residual blocks")
+
+
+GeneratorSpec = Annotated[UNet | ResNet, Field(discriminator="kind")]
+
+
+class PatchGan(Spec):
+    """Discriminator whose every output sees one patch (16, 34, 70, 142 px for 1 to 4 layers)."""
+
+    base: int = Field(16, ge=1, le=512, description="channels of the first layer")
+    layers: int = Field(3, ge=1, le=5, description="convolutions with stride 2")
+
+
+class Weights(Spec):
+    """Weights of the losses of cycle-GANs."""
+
+    adversarial: float = Field(1.0, ge=0, description="fooling the discriminator, mean square")
+    identity: float = Field(1.0, ge=0, description="leaving the target domain as it is, MAE")
+    cycle: float = Field(10.0, ge=0, description="coming back to where one started, MAE")
+    pairs: float = Field(0.0, ge=0, description="Dice and cross-entropy on simulated pairs")
+    agreement: float = Field(1.0, ge=0, description="MAE between the two tasks; coupling agreement")
+
+
+class Supervised(Spec):
+    """A network on simulated pairs of image and prior."""
+
+    kind: Literal["supervised"] = "supervised"
+    network: GeneratorSpec = UNet()
+    dice: float = Field(1.0, ge=0, description="weight of the Dice loss")
+    cross_entropy: float = Field(1.0, ge=0, description="weight of the cross-entropy")
+    focal: float = Field(0.0, ge=0, le=10, description="focusing exponent; 0 = plain")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.dice == 0 and self.cross_entropy == 0:
+            msg = "dice and cross_entropy are both 0; nothing would be learnt"
+            raise ValueError(msg)
+        return self
+
+
+class CycleGan(Spec):
+    """One cycle-GAN between images, or their filtering, and priors."""
+
+    kind: Literal["cyclegan"] = "cyclegan"
+    task: Literal["image", "filter"] = Field("image", description="what is translated: A or C")
+    network: GeneratorSpec = ResNet()
+    discriminator: PatchGan = PatchGan()
+    weights: Weights = Weights()
+    z_noise: int = Field(0, ge=0, le=8, description="noise channels beside the prior, B to A")
+    mask_noise: float = Field(
+        0.0, ge=0, le=1, description="sd of noise on made priors before they become images again"
+    )
+    pool: int = Field(50, ge=0, le=1000, description="fakes kept for the discriminators")
+
+
+class DermoGan(CycleGan):
+    """Two cycle-GANs, of the images and of their filtering, coupled by their losses."""
+
+    kind: Literal["dermogan"] = "dermogan"  # type: ignore[assignment]
+    task: Literal["image"] = Field("image", description="what the shipped network takes")
+    coupling: Literal["paper", "sum", "term_max", "agreement"] = Field(
+        "sum", description="how the two tasks' losses drive the makers of priors"
+    )
+
+
+SystemSpec = Annotated[Supervised | CycleGan | DermoGan, Field(discriminator="kind")]
+
+
+class Optimiser(Spec):
+    """Adam, its learning rate, and the average of weights that is shipped."""
+
+    rate: float = Field(2e-4, gt=0, le=1, description="learning rate")
+    beta1: float = Field(0.5, ge=0, lt=1, description="memory of the gradient's mean")
+    decay_from: float = Field(
+        1.0, ge=0, le=1, description="share of the steps after which the rate falls to 0 evenly"
+    )
+    ema: float = Field(0.999, ge=0, lt=1, description="memory of the shipped weights; 0 = none")
+
+
+class Budget(Spec):
+    """How long, and how often something is kept."""
+
+    steps: int = Field(1000, ge=1, le=2**31, description="steps in all")
+    validate_every: int = Field(100, ge=1, description="steps between validations")
+    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
+    picture_every: int = Field(200, ge=1, description="steps between picture panels")
+
+
+class Validation(Spec):
+    """Held-out simulated samples that choose the model which is kept."""
+
+    source: Simulated = PresetSource()
+    count: int = Field(8, ge=2, le=10_000, description="samples")
+    score: Literal["membrane_f1", "dice"] = Field(
+        "membrane_f1", description="of pixels: membranes within a tolerance, or filled cells"
+    )
+    tolerance_px: int = Field(1, ge=0, le=20, description="how far a membrane may be off")
+
+
+class Recipe(Spec):
+    """Everything that one training run is made of."""
+
+    name: str = Field("my-recipe", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    about: str = Field("A recipe.", min_length=1)
+    sources: tuple[str, ...] = ()
+    system: SystemSpec = Supervised()
+    data: Data = Data(pairs=PresetSource())
+    optimiser: Optimiser = Optimiser()
+    budget: Budget = Budget()
+    validation: Validation = Validation()
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        self._check_domains()
+        step = self.multiple
+        if self.data.patch_px % step:
+            near = max(step, round(self.data.patch_px / step) * step)
+            msg = f"data.patch_px = {self.data.patch_px}: must be a multiple of {step}; try {near}"
+            raise ValueError(msg)
+        return self
+
+    def _check_domains(self) -> None:
+        """Ask for the domains that the system learns from, and for no others."""
+        wanted = {"pairs": True, "images": False, "priors": False, "filter": False}
+        if isinstance(self.system, CycleGan):
+            filtered = self.system.task == "filter" or isinstance(self.system, DermoGan)
+            paired = self.system.weights.pairs > 0
+            wanted = {"pairs": paired, "images": True, "priors": True, "filter": filtered}
+        for name, needed in wanted.items():
+            given = getattr(self.data, name) is not None
+            if needed and not given:
+                msg = f"data.{name}: missing; the system {self.system.kind} learns from it"
+                raise ValueError(msg)
+            if given and not needed:
+                msg = f"data.{name}: the system {self.system.kind} does not use it; set it to null"
+                raise ValueError(msg)
+
+    @property
+    def multiple(self) -> int:
+        """Sides of patches are multiples of this."""
+        network = self.system.network
+        return 2**network.depth if isinstance(network, UNet) else 4
+
+    @property
+    def text(self) -> str:
+        """The recipe as YAML with every default written out; ``from_text`` reads it back."""
+        return write(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_text(cls, text: str, where: str = "recipe") -> Recipe:
+        """Read a recipe from YAML text; ``where`` names it in errors."""
+        tree = parse(text, where, "name, about and system")
+        for name in ("name", "about", "system"):
+            if name not in tree:
+                msg = f"{where}: {name}: missing; add it"
+                raise DermoganError(msg)
+        recipe: Recipe = build(cls, tree, f"{where}: ")
+        return recipe
+
+    def with_set(self, assignments: Sequence[str]) -> Recipe:
+        """Return the recipe with ``path=value`` assignments made, values in YAML.
+
+        Examples
+        --------
+        >>> load_recipe("supervised").with_set(["budget.steps=20"]).budget.steps
+        20
+        """
+        tree = self.model_dump(mode="json")
+        for text in assignments:
+            path, value = assignment(text)
+            try:
+                tree, _ = override(Recipe, tree, path, value)
+            except ValueError as error:
+                msg = f"--set {error}"
+                raise DermoganError(msg) from None
+        recipe: Recipe = build(Recipe, tree, "--set ") if assignments else self
+        return recipe
+
+
+def load_recipe(name: str | os.PathLike[str]) -> Recipe:
+    """Load a recipe by name or by path.
+
+    Parameters
+    ----------
+    name : str or path
+        A YAML file (with a slash, or ending in ``.yaml`` or ``.yml``), or the name of a recipe
+        in a folder of ``$DERMOGAN_RECIPES`` or shipped with dermogan.
+    """
+    text = os.fspath(name)
+    if Path(text).suffix in _SUFFIXES or "/" in text or os.sep in text:
+        return _read(Path(text))
+    known = {file.stem: file for file in recipe_files()}
+    if text not in known:
+        msg = f"recipe {text!r}: no such recipe{hint(text, sorted(known))}"
+        raise DermoganError(msg)
+    return _read(known[text])
+
+
+def recipe_files() -> list[Path]:
+    """List recipes, a user's own (``$DERMOGAN_RECIPES``) before the shipped ones."""
+    folders = [Path(f) for f in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if f]
+    found: dict[str, Path] = {}
+    for folder in [*folders, _shipped()]:
+        if not folder.is_dir():
+            msg = f"${ENVIRONMENT}: {str(folder)!r} is no folder; correct or unset the variable"
+            raise DermoganError(msg)
+        for file in sorted(folder.iterdir()):
+            if file.suffix in _SUFFIXES:
+                found.setdefault(file.stem, file)
+    return list(found.values())
+
+
+def _shipped() -> Path:
+    """Return the folder of shipped recipes: in the wheel, or beside a checkout."""
+    packaged = Path(str(files("simcell"))) / "presets" / "recipes"
+    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "presets" / "recipes"
+
+
+def _read(path: Path) -> Recipe:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        msg = f"recipe {str(path)!r}: cannot be read ({why}); give the path of a YAML file"
+        raise DermoganError(msg) from None
+    return Recipe.from_text(text, str(path))

@@ -1,0 +1,133 @@
+"""What a run leaves to look at: the log, the pictures, the progress bar."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dermogan.files import write_whole
+from dermogan.filters import FloatImage
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_SMOOTH = 0.95
+
+
+class Log:
+    """``log.csv``: a row for every step, with the losses, and the score where there is one.
+
+    Parameters
+    ----------
+    path : Path
+    first : int
+        First step to come; rows from there on, of a run that was cut off, are dropped.
+    """
+
+    def __init__(self, path: Path, first: int) -> None:
+        self._path = path
+        rows: list[list[str]] = []
+        if first and path.exists():
+            with path.open(newline="", encoding="utf-8") as old:
+                rows = list(csv.reader(old))
+            rows = [row for row in rows if row[:1] == ["step"] or _number(row) <= first]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_whole(path, text.getvalue().encode())
+        self._empty = not rows
+
+    def row(self, step: int, losses: dict[str, float], score: float | None) -> None:
+        """Add the row of a step, counted from 1."""
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            out = csv.writer(file, lineterminator="\n")
+            if self._empty:
+                out.writerow(["step", *losses, "score"])
+                self._empty = False
+            values = [f"{value:.6g}" for value in losses.values()]
+            out.writerow([step, *values, "" if score is None else f"{score:.6g}"])
+
+
+def _number(row: Sequence[str]) -> float:
+    return int(row[0]) if row and row[0].isdecimal() else float("inf")
+
+
+def panel(rows: Sequence[Sequence[FloatImage]]) -> bytes:
+    """Draw rows of equal pictures, each stretched to its own range; return a PNG file."""
+    from PIL import Image
+
+    drawn = np.concatenate([np.concatenate([_grey(p) for p in row], axis=1) for row in rows])
+    content = io.BytesIO()
+    Image.fromarray(drawn).save(content, "PNG")
+    return content.getvalue()
+
+
+def _grey(picture: FloatImage) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    low, high = float(picture.min()), float(picture.max())
+    low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (min(low, -1.0), max(high, 1.0))
+    grey = np.clip((picture - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+    return np.pad(grey, 1, constant_values=128)
+
+
+class Bar:
+    """Progress with losses and the time left, on a terminal; nothing elsewhere."""
+
+    def __init__(self, progress: Progress | None, task: TaskID | None) -> None:
+        self._progress, self._task = progress, task
+        self._smooth: dict[str, float] = {}
+
+    def step(self, losses: dict[str, float]) -> None:
+        """Go on by one step."""
+        for name, value in losses.items():
+            old = self._smooth.get(name, value)
+            self._smooth[name] = _SMOOTH * old + (1 - _SMOOTH) * value
+        if self._progress is not None and self._task is not None:
+            text = " ".join(f"{name} {value:.3f}" for name, value in self._smooth.items())
+            self._progress.update(self._task, advance=1, losses=text)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar, or on a plain output."""
+        if self._progress is not None:
+            self._progress.console.print(line, highlight=False)
+        else:
+            sys.stderr.write(f"{line}\n")
+
+
+class Silent(Bar):
+    """Says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None)
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def bar(name: str, first: int, steps: int, *, quiet: bool) -> Iterator[Bar]:
+    """Open a progress bar on stderr; on a plain output only lines appear."""
+    if quiet:
+        yield Silent()
+        return
+    if not sys.stderr.isatty():
+        yield Bar(None, None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Shown
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}"),
+    )
+    with Shown(*columns, console=Console(stderr=True)) as progress:
+        yield Bar(progress, progress.add_task(name, total=steps, completed=first, losses=""))

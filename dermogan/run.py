@@ -1,0 +1,239 @@
+"""One run: its networks, its optimisers, and the loop.
+
+Decision: networks are not wrapped for several devices. Every device computes its share of the
+batch, and gradients are averaged in one message after the backward pass. For a few small networks
+that share one loss this is as fast, and the system need not know about it.
+
+Decision: a step is known by its number alone (batches, noise and pools draw from streams of it),
+so a checkpoint is the state of the networks and optimisers, and resuming repeats every bit on the
+CPU, with the same number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from dermogan.checkpoint import load_checkpoint, save_checkpoint, versions
+from dermogan.data import Data, Feed
+from dermogan.errors import DermoganError
+from dermogan.files import write_whole
+from dermogan.model import SUFFIX, save_model
+from dermogan.networks import Generator
+from dermogan.networks.norm import InstanceNorm
+from dermogan.recipe import Recipe
+from dermogan.report import Bar, Log, panel
+from dermogan.systems import Outcome, Patches, System, build_system
+from dermogan.validate import Finding, Validator
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+CHECKPOINT, LOG, PICTURES = "checkpoint.pt", "log.csv", "pictures"
+_CALIBRATION = 4  # batches
+_SHOWN = 4  # pictures of a kind
+
+
+class Run:
+    """The state of a run, and the loop.
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    best, best_step : float, int
+        Score of the model that is kept, and the step it is of.
+    """
+
+    def __init__(self, fabric: Fabric, recipe: Recipe, folder: Path, seed: int) -> None:
+        self.fabric, self.recipe, self.folder, self.seed = fabric, recipe, folder, seed
+        self.data = Data(recipe, seed)
+        torch.manual_seed(seed)
+        self.system: System = build_system(recipe.system).to(fabric.device)
+        self.average = deepcopy(self.system.product).requires_grad_(False)
+        self.makers = nn.ModuleList(self.system.makers())
+        self.judges = nn.ModuleList(self.system.judges())
+        self.optimisers = {
+            name: torch.optim.Adam(
+                list(networks.parameters()),
+                lr=recipe.optimiser.rate,
+                betas=(recipe.optimiser.beta1, 0.999),
+            )
+            for name, networks in (("makers", self.makers), ("judges", self.judges))
+            if len(networks)
+        }
+        self.step, self.best, self.best_step = 0, -1.0, 0
+        self._cpu_before = 0.0
+        if (folder / CHECKPOINT).exists():
+            self._restore(load_checkpoint(folder / CHECKPOINT, recipe, seed))
+        self.validator = Validator(recipe)
+
+    def go(self, batches: Feed, shown: Bar) -> None:
+        """Train to the end of the budget."""
+        budget, leads = self.recipe.budget, self.fabric.global_rank == 0
+        log = Log(self.folder / LOG, self.step) if leads else None
+        while self.step < budget.steps:
+            patches = Patches.of(batches.next(), self.fabric.device)
+            losses, outcome = self.update(patches)
+            self.step += 1
+            _check_finite(losses, self.step)
+            due = self.step == budget.steps
+            score = None
+            if leads and (due or self.step % budget.validate_every == 0):
+                score = self._validate(shown)
+            if log is not None:
+                log.row(self.step, losses, score)
+            if leads and (due or self.step % budget.picture_every == 0):
+                self._picture(patches, outcome)
+            if leads and (due or self.step % budget.checkpoint_every == 0):
+                save_checkpoint(self.folder / CHECKPOINT, self.state())
+            shown.step(losses)
+
+    def update(self, patches: Patches) -> tuple[dict[str, float], Outcome]:
+        """Make one step: the makers, then the judges on what was made."""
+        self.judges.requires_grad_(False)  # they pass gradients on and keep none
+        outcome = self._descend("makers", lambda: self.system.maker_losses(patches))
+        parts = dict(outcome.parts)
+        if len(self.judges):
+            self.judges.requires_grad_(True)
+            judged = self._descend(
+                "judges", lambda: self.system.judge_losses(patches, outcome.made)
+            )
+            parts |= judged.parts
+        self._follow()
+        means = self.fabric.all_reduce(
+            torch.stack([part.detach().float() for part in parts.values()])
+        )
+        return dict(zip(parts, cast(Tensor, means).tolist(), strict=True)), outcome
+
+    def _descend(self, which: str, losses: Callable[[], Outcome]) -> Outcome:
+        optimiser = self.optimisers[which]
+        optimiser.zero_grad(set_to_none=True)
+        with self.fabric.autocast():
+            outcome = losses()
+        outcome.total.backward()
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        average_gradients(self.fabric, parameters)
+        for group in optimiser.param_groups:
+            group["lr"] = self.recipe.optimiser.rate * self._pace()
+        optimiser.step()
+        return outcome
+
+    def _pace(self) -> float:
+        """Return the learning rate as a share of the first one."""
+        steps, start = self.recipe.budget.steps, self.recipe.optimiser.decay_from
+        left = steps - self.step
+        return min(1.0, left / (steps * (1 - start))) if start < 1 else 1.0
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Let the averaged weights follow; in the beginning they follow closely."""
+        memory = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
+        pairs = zip(self.average.parameters(), self.system.product.parameters(), strict=True)
+        for mine, its in pairs:
+            mine.lerp_(its, 1 - memory)
+
+    @torch.no_grad()
+    def _calibrate(self) -> None:
+        """Give the averaged weights the statistics of their own features, on training batches."""
+        for part in self.average.modules():
+            if isinstance(part, InstanceNorm):
+                part.seen.zero_()
+        self.average.train()
+        for step in range(self.step, self.step + _CALIBRATION):
+            patches = Patches.of(self.data.batch(step), self.fabric.device)
+            self.average(self.system.seen_by_product(patches))
+        self.average.eval()
+
+    def _validate(self, shown: Bar) -> float:
+        self._calibrate()
+        finding = self.validator(cast(Generator, self.average), self.fabric.device)
+        if finding.score > self.best:
+            self.best, self.best_step = finding.score, self.step
+            save_model(self.folder / f"model{SUFFIX}", self.average, self.recipe, self._card())
+        name = self.recipe.validation.score
+        shown.say(
+            f"step {self.step}: {name} {finding.score:.3f}, "
+            f"best {self.best:.3f} at step {self.best_step}"
+        )
+        self._picture_of(finding)
+        return finding.score
+
+    def _card(self) -> dict[str, Any]:
+        return {
+            "recipe": self.recipe.name,
+            "seed": self.seed,
+            "step": self.step,
+            "score": self.best,
+            "score_name": self.recipe.validation.score,
+            "output": self.validator.output,
+            "diameter_px": self.validator.diameter_px,
+            "trainer_cpu_s": round(self._cpu(), 1),
+            "versions": versions(),
+        }
+
+    def _cpu(self) -> float:
+        return self._cpu_before + time.process_time()
+
+    def _picture(self, patches: Patches, outcome: Outcome) -> None:
+        rows = [self.system.seen_by_product(patches), *outcome.made.values()]
+        shown = [[image[0].float().cpu().numpy() for image in row[:_SHOWN]] for row in rows]
+        write_whole(self.folder / PICTURES / f"step-{self.step:07}.png", panel(shown))
+
+    def _picture_of(self, finding: Finding) -> None:
+        rows = [finding.images, finding.probabilities, finding.priors]
+        shown = panel([row[:_SHOWN] for row in rows])
+        write_whole(self.folder / PICTURES / "validation.png", shown)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that a checkpoint holds."""
+        return {
+            "step": self.step,
+            "seed": self.seed,
+            "recipe": self.recipe.text,
+            "system": self.system.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": {name: one.state_dict() for name, one in self.optimisers.items()},
+            "torch_rng": torch.get_rng_state(),
+            "best": {"score": self.best, "step": self.best_step},
+            "cpu_s": self._cpu(),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self.system.load_state_dict(state["system"])
+        self.average.load_state_dict(state["average"])
+        for name, one in self.optimisers.items():
+            one.load_state_dict(state["optimisers"][name])
+        torch.set_rng_state(state["torch_rng"])
+        self.best, self.best_step = state["best"]["score"], state["best"]["step"]
+        self._cpu_before = state["cpu_s"]
+
+
+def average_gradients(fabric: Fabric, parameters: list[nn.Parameter]) -> None:
+    """Average gradients over the devices, in one message."""
+    if fabric.world_size == 1:
+        return
+    for p in parameters:
+        if p.grad is None:
+            p.grad = torch.zeros_like(p)
+    grads = [cast(Tensor, p.grad) for p in parameters]
+    mean = cast(Tensor, fabric.all_reduce(torch.cat([g.flatten() for g in grads])))
+    for grad, part in zip(grads, mean.split([g.numel() for g in grads]), strict=True):
+        grad.copy_(part.view_as(grad))
+
+
+def _check_finite(losses: dict[str, float], step: int) -> None:
+    bad = [name for name, value in losses.items() if not math.isfinite(value)]
+    if bad:
+        msg = (
+            f"step {step}: the loss {bad[0]} is not finite; train again with a lower optimiser.rate"
+        )
+        raise DermoganError(msg)

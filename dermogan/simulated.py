@@ -1,0 +1,127 @@
+"""Domains from simcell: presets simulated while training, and stored datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+import simcell
+from dermogan.errors import DermoganError
+from dermogan.filters import FloatImage, local_normalise
+from dermogan.recipe import DatasetSource, PresetSource
+
+Output = Literal["membrane", "filled"]
+
+
+class Window(Protocol):
+    """A domain that patches are cut from."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """One line for everything that was left out."""
+        ...
+
+    def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:
+        """Cut a square: normalised image in -1..1, and its prior in 0..1 where it has one."""
+        ...
+
+
+class Drawn:
+    """Samples of a preset; patch ``number`` is cut from sample ``number`` of the seed."""
+
+    notes: Sequence[str] = ()
+
+    def __init__(self, source: PresetSource, seed: int, normalise_px: float) -> None:
+        self.preset = simcell.load_preset(source.preset).with_set(source.set)
+        self.seed, self._count, self._normalise_px = seed, source.count, normalise_px
+        self.kind = _kind(self.preset.base, f"preset {source.preset}")
+
+    def sample(self, index: int) -> simcell.Sample:
+        """Simulate one sample."""
+        return simcell.simulate(
+            self.preset.scene(seed=self.seed, index=index), seed=self.seed, index=index
+        )
+
+    def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:
+        """Cut a square out of a sample."""
+        index = number if self._count is None else int(rng.integers(self._count))
+        image, prior = pair(self.sample(index), self._normalise_px)
+        return _square(rng, side, image, prior, f"preset {self.preset.name}")
+
+
+class Stored:
+    """Samples of a dataset, drawn at random with replacement."""
+
+    notes: Sequence[str] = ()
+
+    def __init__(self, source: DatasetSource, normalise_px: float) -> None:
+        self._data = simcell.open_dataset(source.path)
+        self._path, self._normalise_px = source.path, normalise_px
+        self.kind = _kind(self._data[0].scene, source.path)
+
+    def sample(self, index: int) -> simcell.Sample:
+        """Read one sample."""
+        if index >= len(self._data):
+            msg = f"{self._path}: {len(self._data)} samples, {index + 1} needed; make more"
+            raise DermoganError(msg)
+        return self._data[index]
+
+    def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:  # noqa: ARG002 - of other sources
+        """Cut a square out of a random sample."""
+        sample = self._data[int(rng.integers(len(self._data)))]
+        image, prior = pair(sample, self._normalise_px)
+        return _square(rng, side, image, prior, self._path)
+
+
+def pair(sample: simcell.Sample, normalise_px: float) -> tuple[FloatImage, FloatImage]:
+    """Return a sample's normalised image in -1..1 and its prior in 0..1.
+
+    A sample without an image is all prior: its image is empty.
+    """
+    assert sample.prior is not None
+    prior = sample.prior.astype(np.float32) / np.float32(255)
+    if sample.image is None:
+        return np.zeros_like(prior), prior
+    return local_normalise(sample.image.astype(np.float32), normalise_px), prior
+
+
+def _kind(scene: simcell.Scene, where: str) -> Output:
+    """Refuse what the networks cannot learn: volumes, and priors of other kinds."""
+    if len(scene.frame.shape) != 2:
+        msg = f"{where}: has {len(scene.frame.shape)} axes; only flat images can be learnt from"
+        raise DermoganError(msg)
+    kind = scene.prior.kind
+    if kind == "membrane" or kind == "filled":
+        return kind
+    msg = f"{where}: prior.kind = {kind}: must be membrane or filled; choose another preset"
+    raise DermoganError(msg)
+
+
+def _square(
+    rng: Generator, side: int, image: FloatImage, prior: FloatImage, where: str
+) -> tuple[FloatImage, FloatImage]:
+    corner = corner_of(rng, image.shape, side, where)
+    at = tuple(slice(c, c + side) for c in corner)
+    return image[at], prior[at]
+
+
+def corner_of(rng: Generator, shape: tuple[int, ...], side: int, where: str) -> list[int]:
+    """Draw the corner of a square within an image."""
+    if min(shape) < side:
+        msg = (
+            f"{where}: {shape[0]} x {shape[1]} px, smaller than patches of {side} px "
+            "(data.patch_px over the magnification); use smaller patches or larger images"
+        )
+        raise DermoganError(msg)
+    return [int(rng.integers(length - side + 1)) for length in shape]
+
+
+def as_grey(array: NDArray[Any]) -> FloatImage:
+    """Return an image as float32 (y, x); the last axis of colours is averaged."""
+    if array.ndim == 3 and array.shape[-1] in (3, 4):
+        array = array[..., :3].astype(np.float32).mean(axis=-1)
+    return np.asarray(array, np.float32)

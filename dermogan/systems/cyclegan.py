@@ -1,0 +1,54 @@
+"""A single cycle-GAN: images to priors, or filtered images to priors."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dermogan.recipe import CycleGan
+from dermogan.systems.base import Outcome, Patches, System
+from dermogan.systems.task import Task, named, total, weighted
+
+
+class CycleGanSystem(System):
+    """One task."""
+
+    def __init__(self, spec: CycleGan) -> None:
+        super().__init__()
+        self.spec = spec
+        self.one = Task(spec, "a" if spec.task == "image" else "c")
+
+    def makers(self) -> list[nn.Module]:
+        """Return both makers."""
+        return self.one.makers()
+
+    def judges(self) -> list[nn.Module]:
+        """Return both judges."""
+        return self.one.judges()
+
+    @property
+    def product(self) -> nn.Module:
+        """The maker of priors."""
+        return self.one.to_prior
+
+    def seen_by_product(self, patches: Patches) -> Tensor:
+        """Return domain A, or C."""
+        seen: Tensor = patches.images if self.spec.task == "image" else patches.filtered
+        return seen
+
+    def maker_losses(self, patches: Patches) -> Outcome:
+        """Add up both trios, and the loss on pairs where it has a weight."""
+        weights, task = self.spec.weights, self.one
+        half = task.losses(self.seen_by_product(patches), patches.priors, patches.noise)
+        loss = total(weighted(half.prior_trio, weights)) + total(weighted(half.image_trio, weights))
+        parts = named(half, task.name)
+        if weights.pairs:
+            simulated = patches.pair_images if self.spec.task == "image" else patches.pair_filtered
+            parts["pairs"] = task.paired(simulated, patches.pair_priors)
+            loss = loss + weights.pairs * parts["pairs"]
+        made = {f"prior_{task.name}": half.made_prior, f"image_{task.name}": half.made_image}
+        return Outcome(loss, parts, {name: image.detach() for name, image in made.items()})
+
+    def judge_losses(self, patches: Patches, made: dict[str, Tensor]) -> Outcome:
+        """Add up the losses of both judges."""
+        parts = self.one.judged(self.seen_by_product(patches), patches.priors, made, patches)
+        return Outcome(total(parts), parts)

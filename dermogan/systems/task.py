@@ -1,0 +1,132 @@
+"""One cycle-GAN between images X (domain A or C) and priors B."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dermogan.losses import cross_entropy, dice, lsgan_discriminator, lsgan_generator, mae
+from dermogan.networks import PatchDiscriminator, generator, glorot
+from dermogan.recipe import CycleGan, Weights
+from dermogan.systems.base import Patches
+from dermogan.systems.pool import Pool
+
+Trio = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Half:
+    """The three losses of a task's maker of priors and of its maker of images, and what they made.
+
+    Attributes
+    ----------
+    prior_trio, image_trio : dict
+        ``adversarial``, ``identity`` and ``cycle``, before weights.
+    made_prior, made_image : Tensor
+    """
+
+    prior_trio: Trio
+    image_trio: Trio
+    made_prior: Tensor
+    made_image: Tensor
+
+
+class Task(nn.Module):
+    """Two makers and two judges.
+
+    Parameters
+    ----------
+    spec : CycleGan
+    name : str
+        Of the images' domain: ``"a"`` or ``"c"``.
+    """
+
+    def __init__(self, spec: CycleGan, name: str) -> None:
+        super().__init__()
+        self.spec, self.name = spec, name
+        self.to_prior = generator(spec.network)
+        self.to_image = generator(spec.network, 1 + spec.z_noise)
+        judge = spec.discriminator
+        self.judge_prior = PatchDiscriminator(judge.base, judge.layers)
+        self.judge_image = PatchDiscriminator(judge.base, judge.layers)
+        for network in (self.to_prior, self.to_image, self.judge_prior, self.judge_image):
+            glorot(network)
+        self.old_priors = Pool(spec.pool, f"{name}.priors")
+        self.old_images = Pool(spec.pool, f"{name}.images")
+
+    def makers(self) -> list[nn.Module]:
+        """Return the two makers."""
+        return [self.to_prior, self.to_image]
+
+    def judges(self) -> list[nn.Module]:
+        """Return the two judges."""
+        return [self.judge_prior, self.judge_image]
+
+    def prior(self, image: Tensor) -> Tensor:
+        """Make priors in 0..1."""
+        return torch.sigmoid(self.to_prior(image).float())
+
+    def image(self, prior: Tensor, noise: Tensor) -> Tensor:
+        """Make images in -1..1; with ``z_noise``, of priors and noise."""
+        beside = noise[:, 1 : 1 + self.spec.z_noise]
+        return torch.tanh(self.to_image(torch.cat([prior, beside], dim=1)).float())
+
+    def losses(self, image: Tensor, prior: Tensor, noise: Tensor) -> Half:
+        """Return the trios of both makers, on unpaired images and priors.
+
+        A made prior gets noise before it becomes an image again, or it would carry the image
+        along in shades that no eye sees.
+        """
+        made_prior = self.prior(image)
+        made_image = self.image(prior, noise)
+        noisy = made_prior + self.spec.mask_noise * noise[:, :1]
+        prior_trio = {
+            "adversarial": lsgan_generator(self.judge_prior(made_prior).float()),
+            "identity": mae(self.prior(prior), prior),
+            "cycle": mae(self.prior(made_image), prior),
+        }
+        image_trio = {
+            "adversarial": lsgan_generator(self.judge_image(made_image).float()),
+            "identity": mae(self.image(image, noise), image),
+            "cycle": mae(self.image(noisy, noise), image),
+        }
+        return Half(prior_trio, image_trio, made_prior, made_image)
+
+    def judged(
+        self, image: Tensor, prior: Tensor, made: dict[str, Tensor], patches: Patches
+    ) -> Trio:
+        """Return the losses of both judges, on what was made now and before."""
+        old_prior = self.old_priors.exchange(made[f"prior_{self.name}"], patches)
+        old_image = self.old_images.exchange(made[f"image_{self.name}"], patches)
+        judge_prior, judge_image = self.judge_prior, self.judge_image
+        return {
+            f"judge_prior_{self.name}": lsgan_discriminator(
+                judge_prior(prior).float(), judge_prior(old_prior).float()
+            ),
+            f"judge_image_{self.name}": lsgan_discriminator(
+                judge_image(image).float(), judge_image(old_image).float()
+            ),
+        }
+
+    def paired(self, image: Tensor, prior: Tensor) -> Tensor:
+        """Return Dice and cross-entropy on simulated pairs."""
+        logits = self.to_prior(image).float()
+        return dice(torch.sigmoid(logits), prior) + cross_entropy(logits, prior)
+
+
+def weighted(trio: Trio, weights: Weights) -> Trio:
+    """Weigh the three losses of a maker."""
+    return {name: getattr(weights, name) * loss for name, loss in trio.items()}
+
+
+def total(trio: Trio) -> Tensor:
+    """Add up the losses of a maker."""
+    return torch.stack(list(trio.values())).sum()
+
+
+def named(half: Half, name: str) -> Trio:
+    """Name the losses of a task for the log."""
+    prior = {f"{loss}_prior_{name}": value for loss, value in half.prior_trio.items()}
+    return prior | {f"{loss}_image_{name}": value for loss, value in half.image_trio.items()}

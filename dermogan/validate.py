@@ -1,0 +1,118 @@
+"""Validation on held-out simulated samples: which weights are kept, and is anything wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dermogan.data import opened
+from dermogan.errors import DermoganError
+from dermogan.filters import FloatImage
+from dermogan.model import prepared, probabilities
+from dermogan.networks import Generator
+from dermogan.recipe import Recipe
+from dermogan.simulated import Drawn, Stored
+
+_SEED = 0  # the same samples for every seed of the training
+_SAME = 1e-3  # largest difference of probabilities that counts as none
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One validation.
+
+    Attributes
+    ----------
+    score : float
+        Mean over the samples.
+    images, priors, probabilities : list of array
+        What was given, what was wanted, what came out.
+    """
+
+    score: float
+    images: list[FloatImage]
+    priors: list[FloatImage]
+    probabilities: list[FloatImage]
+
+
+class Validator:
+    """Held-out samples, prepared once.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._spec = recipe.validation
+        source = opened(self._spec.source, _SEED, "validation", recipe.data.normalise_px)
+        assert isinstance(source, Drawn | Stored)
+        self.output = source.kind
+        self.images: list[FloatImage] = []
+        self.priors: list[FloatImage] = []
+        diameters: list[float] = []
+        for index in range(self._spec.count):
+            sample = source.sample(index)
+            if sample.image is None or sample.prior is None or sample.objects is None:
+                msg = "validation.source: has no images; choose a preset that images"
+                raise DermoganError(msg)
+            self.images.append(prepared(recipe, sample.image.astype(np.float32)))
+            self.priors.append(sample.prior.astype(np.float32) / np.float32(255))
+            area = sample.objects["amodal_area_um2"]  # whole cells, those that the rim cuts too
+            diameters += (np.sqrt(4 / np.pi * area) / sample.grid.spacing_um[-1]).tolist()
+        self.diameter_px = float(np.median(diameters)) if diameters else None
+
+    def __call__(self, network: Generator, device: torch.device) -> Finding:
+        """Score a network; say so if it gives the same for all samples."""
+        found = [probabilities(network, image, device) for image in self.images]
+        if all(np.abs(one - found[0]).max() < _SAME for one in found[1:]):
+            msg = (
+                "mode collapse: the network gives the same output for all validation images; "
+                "lower optimiser.rate, or weigh weights.adversarial less"
+            )
+            raise DermoganError(msg)
+        return Finding(self._score(found), self.images, self.priors, found)
+
+    def _score(self, found: list[FloatImage]) -> float:
+        scores = [
+            dice(made > 0.5, prior > 0.5)
+            if self._spec.score == "dice"
+            else membrane_f1(made > 0.5, prior > 0.5, self._spec.tolerance_px)
+            for made, prior in zip(found, self.priors, strict=True)
+        ]
+        return float(np.mean(scores))
+
+
+def dice(made: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> float:
+    """Return the Dice overlap of two masks; 1 where both are empty.
+
+    Examples
+    --------
+    >>> dice(np.array([True, True]), np.array([True, False]))
+    0.6666666666666666
+    """
+    both = int(made.sum()) + int(wanted.sum())
+    return 2 * int((made & wanted).sum()) / both if both else 1.0
+
+
+def membrane_f1(made: NDArray[np.bool_], wanted: NDArray[np.bool_], tolerance_px: int) -> float:
+    """Return the F1 of membrane pixels, which may be off by a tolerance.
+
+    Precision is the share of made pixels near wanted ones, recall the share of wanted
+    pixels near made ones.
+    """
+    if not made.any() or not wanted.any():
+        return float(not made.any() and not wanted.any())
+    precision = float(_near(wanted, tolerance_px)[made].mean())
+    recall = float(_near(made, tolerance_px)[wanted].mean())
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _near(mask: NDArray[np.bool_], tolerance_px: int) -> NDArray[np.bool_]:
+    size = 2 * tolerance_px + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return cv2.dilate(mask.astype(np.uint8), kernel) > 0

@@ -1,0 +1,217 @@
+"""Systems: losses against the formulas, coupling, who learns from what."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny import NAMES, tiny
+from torch import Tensor, nn
+
+from dermogan.data import Data
+from dermogan.recipe import DermoGan, Weights
+from dermogan.systems import Patches, build_system
+from dermogan.systems.cyclegan import CycleGanSystem
+from dermogan.systems.dermogan import DermoGanSystem, couple
+from dermogan.systems.pool import Pool
+from dermogan.systems.supervised import SupervisedSystem
+from dermogan.systems.task import Task
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(7)
+    torch.set_num_threads(1)
+
+
+def patches(name: str, *sets: str) -> tuple[object, Patches]:
+    recipe = tiny(name, *sets)
+    batch = Data(recipe, 1).batch(0)
+    return build_system(recipe.system), Patches.of(batch, torch.device("cpu"))
+
+
+def norm(network: nn.Module) -> float:
+    grads = [p.grad for p in network.parameters() if p.grad is not None]
+    return float(torch.stack([g.abs().sum() for g in grads]).sum()) if grads else 0.0
+
+
+# Coupling
+
+
+ONE = {"adversarial": torch.tensor(1.0), "identity": torch.tensor(2.0), "cycle": torch.tensor(6.0)}
+TWO = {"adversarial": torch.tensor(3.0), "identity": torch.tensor(1.0), "cycle": torch.tensor(4.0)}
+
+
+@pytest.mark.parametrize(
+    ("coupling", "expected"),
+    [
+        ("paper", 9.0),  # the larger of 9 and 8
+        ("sum", 17.0),
+        ("term_max", 11.0),  # 3 + 2 + 6
+        ("agreement", 17.0 + 0.5 * 4.0),
+    ],
+)
+def test_couplings_by_hand(coupling: str, expected: float) -> None:
+    spec = DermoGan(coupling=coupling, weights=Weights(agreement=0.5))  # type: ignore[arg-type]
+    assert float(couple(spec, ONE, TWO, torch.tensor(4.0))) == expected
+
+
+def test_the_papers_coupling_drives_the_worse_task() -> None:
+    one = {name: value.clone().requires_grad_() for name, value in ONE.items()}
+    two = {name: value.clone().requires_grad_() for name, value in TWO.items()}
+    couple(DermoGan(coupling="paper"), one, two, torch.tensor(0.0)).backward()
+    assert all(float(value.grad) == 1 for value in one.values() if value.grad is not None)
+    assert all(value.grad is None or float(value.grad) == 0 for value in two.values())
+
+
+# One task
+
+
+class _Affine(nn.Module):
+    """A network whose output can be worked out by hand."""
+
+    def __init__(self, gain: float, shift: float) -> None:
+        super().__init__()
+        self.gain, self.shift = nn.Parameter(torch.tensor(gain)), shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gain * x[:, :1] + self.shift
+
+
+def test_a_tasks_losses_by_hand() -> None:
+    """Affine makers and judges on constant images: all six losses in closed form."""
+    spec = tiny("cyclegan-image", "system.mask_noise=0.5").system
+    task = Task(spec, "a")  # type: ignore[arg-type]
+    task.to_prior, task.to_image = _Affine(2.0, 0.5), _Affine(1.0, -1.0)  # type: ignore[assignment]
+    task.judge_prior, task.judge_image = _Affine(1.0, -0.1), _Affine(0.5, 0.0)  # type: ignore[assignment]
+    image, prior = torch.full((2, 1, 4, 4), 0.3), torch.full((2, 1, 4, 4), 0.8)
+    noise = torch.full((2, 9, 4, 4), -1.0)
+    half = task.losses(image, prior, noise)
+
+    def to_prior(x: float) -> float:
+        return 1 / (1 + np.exp(-(2 * x + 0.5)))
+
+    def to_image(x: float) -> float:
+        return float(np.tanh(x - 1))
+
+    expected = {
+        "adversarial": (to_prior(0.3) - 0.1 - 1) ** 2,
+        "identity": abs(to_prior(0.8) - 0.8),
+        "cycle": abs(to_prior(to_image(0.8)) - 0.8),
+    }
+    assert {k: v.item() for k, v in half.prior_trio.items()} == pytest.approx(expected)
+    expected = {
+        "adversarial": (0.5 * to_image(0.8) - 1) ** 2,
+        "identity": abs(to_image(0.3) - 0.3),
+        "cycle": abs(to_image(to_prior(0.3) - 0.5) - 0.3),
+    }
+    assert {k: v.item() for k, v in half.image_trio.items()} == pytest.approx(expected)
+
+    made = {"prior_a": half.made_prior, "image_a": half.made_image}
+    judged = task.judged(image, prior, made, Patches(0, 0, 0))
+    expected = {
+        "judge_prior_a": (0.8 - 0.1 - 1) ** 2 / 2 + (to_prior(0.3) - 0.1) ** 2 / 2,
+        "judge_image_a": (0.15 - 1) ** 2 / 2 + (0.5 * to_image(0.8)) ** 2 / 2,
+    }
+    assert {k: v.item() for k, v in judged.items()} == pytest.approx(expected)
+
+
+def test_noise_reaches_the_maker_of_images() -> None:
+    spec = tiny("cyclegan-image", "system.z_noise=2").system
+    task = Task(spec, "a")  # type: ignore[arg-type]
+    prior, noise = torch.rand(1, 1, 32, 32), torch.randn(1, 9, 32, 32)
+    assert not torch.equal(task.image(prior, noise), task.image(prior, -noise))
+    beyond = noise.clone()
+    beyond[:, 3:] = 0
+    assert torch.equal(task.image(prior, noise), task.image(prior, beyond))
+
+
+# Whole systems
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_total_is_the_weighted_sum_of_its_parts(name: str) -> None:
+    system, given = patches(name)
+    outcome = system.maker_losses(given)  # type: ignore[attr-defined]
+    parts = {key: value.item() for key, value in outcome.parts.items()}
+    if isinstance(system, SupervisedSystem):
+        expected = parts["dice"] + parts["cross_entropy"]
+    else:
+        w = system.spec.weights  # type: ignore[attr-defined]
+        trios = {
+            key: w.adversarial * parts[f"adversarial_{key}"]
+            + w.identity * parts[f"identity_{key}"]
+            + w.cycle * parts[f"cycle_{key}"]
+            for key in ("prior_a", "image_a", "prior_c", "image_c")
+            if f"cycle_{key}" in parts
+        }
+        expected = sum(trios.values())
+        if name == "dermogan-paper":
+            expected -= min(trios["prior_a"], trios["prior_c"])
+        if name in ("dermogan", "dermogan2"):
+            expected += w.agreement * parts["agreement"] + w.pairs * parts["pairs"]
+    assert outcome.total.item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_learns_in_its_half(name: str) -> None:
+    system, given = patches(name)
+    for judge in system.judges():  # type: ignore[attr-defined]
+        judge.requires_grad_(False)
+    outcome = system.maker_losses(given)  # type: ignore[attr-defined]
+    outcome.total.backward()
+    assert all(norm(maker) > 0 for maker in system.makers())  # type: ignore[attr-defined]
+    judges = system.judges()  # type: ignore[attr-defined]
+    assert [norm(judge) for judge in judges] == [0.0] * len(judges)
+    if judges:
+        for network in (*judges, *system.makers()):  # type: ignore[attr-defined]
+            network.requires_grad_(True)
+            network.zero_grad()
+        system.judge_losses(given, outcome.made).total.backward()  # type: ignore[attr-defined]
+        assert all(norm(judge) > 0 for judge in judges)
+        assert all(norm(maker) == 0 for maker in system.makers())  # type: ignore[attr-defined]
+
+
+def test_networks_of_systems() -> None:
+    count = {name: build_system(tiny(name).system) for name in NAMES}
+    sizes = {name: (len(s.makers()), len(s.judges())) for name, s in count.items()}
+    assert sizes["supervised"] == (1, 0)
+    assert sizes["cyclegan-image"] == sizes["cyclegan-filter"] == (2, 2)
+    assert sizes["dermogan"] == sizes["dermogan2"] == sizes["dermogan-paper"] == (4, 4)
+
+
+def test_what_the_shipped_network_gets() -> None:
+    system, given = patches("cyclegan-filter")
+    assert isinstance(system, CycleGanSystem)
+    assert system.seen_by_product(given) is given.filtered
+    system, given = patches("dermogan")
+    assert isinstance(system, DermoGanSystem)
+    assert system.seen_by_product(given) is given.images
+    assert system.product is system.of_images.to_prior
+
+
+# The pool
+
+
+def test_the_pool_keeps_and_returns_older_images() -> None:
+    pool = Pool(3, "test")
+    made = torch.arange(40.0).reshape(40, 1, 1, 1)
+    out = torch.cat(
+        [pool.exchange(made[i : i + 2], Patches(0, i // 2, i)) for i in range(0, 40, 2)]
+    ).flatten()
+    assert out[:3].tolist() == [0, 1, 2]
+    assert len(pool.kept) == 3
+    older = out < torch.arange(40.0)
+    assert 8 < int(older.sum()) < 30
+    assert len(set(out[older].tolist())) == int(older.sum())  # what leaves is replaced
+    other = Pool(3, "test")
+    other.load_state_dict(pool.state_dict())
+    ahead = torch.full((8, 1, 1, 1), 99.0)
+    assert torch.equal(
+        other.exchange(ahead, Patches(0, 20, 40)), pool.exchange(ahead, Patches(0, 20, 40))
+    )
+
+
+def test_a_pool_of_nothing_passes_all() -> None:
+    made = torch.randn(4, 1, 2, 2)
+    assert torch.equal(Pool(0, "test").exchange(made, Patches(0, 0, 0)), made)

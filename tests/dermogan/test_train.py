@@ -1,0 +1,318 @@
+"""Training: bit-exact resume, atomic files, what stops a run, several devices."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from tiny import NAMES, tiny
+
+import dermogan
+from dermogan import run as loop
+from dermogan.checkpoint import load_checkpoint
+from dermogan.cli import main
+from dermogan.data import Data
+from dermogan.errors import DermoganError
+from dermogan.files import write_whole
+from dermogan.model import load_model
+from dermogan.recipe import Recipe
+from dermogan.systems import Patches
+from dermogan.trainer import Summary, train
+from dermogan.validate import membrane_f1
+
+ROOT = Path(__file__).parents[2]
+
+
+def state(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "checkpoint.pt", weights_only=True)
+
+
+def alike(one: Any, other: Any, at: str = "") -> None:
+    """Compare two trees bit for bit; the time spent may differ."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), at
+        for key in one:
+            if key not in ("cpu_s", "recipe"):
+                alike(one[key], other[key], f"{at}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), at
+        for number, (a, b) in enumerate(zip(one, other, strict=True)):
+            alike(a, b, f"{at}.{number}")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), at
+    else:
+        assert one == other, at
+
+
+def rows(folder: Path) -> list[list[str]]:
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_system_trains_and_resumes_bit_for_bit(name: str, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    summary = train(tiny(name), whole, seed=3, quiet=True)
+    assert isinstance(summary, Summary)
+    assert 0 <= summary.score <= 1
+    assert 0 < summary.wait_share < 1
+
+    class _PowerCut(Exception):
+        pass
+
+    original = loop.save_checkpoint
+
+    def cut(path: Path, content: dict[str, Any]) -> None:
+        original(path, content)
+        if content["step"] == 2:
+            raise _PowerCut
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", cut)
+        with pytest.raises(_PowerCut):
+            train(tiny(name), parts, seed=3, quiet=True)
+    assert state(parts)["step"] == 2
+    with (parts / "log.csv").open("a") as file:
+        file.write("3,0.1,0.2,\n")  # of a step that the checkpoint does not hold
+    train(tiny(name), parts, seed=3, resume=True, quiet=True)
+
+    alike(state(whole), state(parts))
+    assert rows(whole) == rows(parts)
+    assert [row[0] for row in rows(whole)] == ["step", "1", "2", "3", "4"]
+    one, other = load_model(whole), load_model(parts)
+    alike(dict(one.network.state_dict()), dict(other.network.state_dict()))
+    with Image.open(whole / "pictures" / "step-0000003.png") as picture:
+        assert picture.size == (2 * 34, 34 * (2 if name == "supervised" else picture.height // 34))
+    assert one.card["score"] == summary.score
+    assert one.card["output"] == ("filled" if name == "dermogan2" else "membrane")
+    assert 10 < one.card["diameter_px"] < 70
+
+
+def test_other_seeds_and_other_learning(tmp_path: Path) -> None:
+    train(tiny("supervised"), tmp_path / "a", seed=1, quiet=True)
+    train(tiny("supervised"), tmp_path / "b", seed=2, quiet=True)
+    one, other = state(tmp_path / "a"), state(tmp_path / "b")
+    assert not torch.equal(
+        one["system"]["network.last.weight"], other["system"]["network.last.weight"]
+    )
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    """A hundred tiny steps bring the loss well below its beginning."""
+    sets = ["budget.steps=100", "budget.validate_every=50", "data.batch=4", "optimiser.rate=0.02"]
+    recipe = tiny("supervised", *sets)
+    train(recipe, tmp_path / "run", quiet=True)
+    losses = np.array([[float(v) for v in row[1:3]] for row in rows(tmp_path / "run")[1:]])
+    assert losses[-10:].mean() < 0.7 * losses[:5].mean()
+
+
+COMMAND = [sys.executable, "-c", "from dermogan.cli import main; main(prog_name='dermogan')"]
+
+
+def test_kill_and_resume(tmp_path: Path) -> None:
+    """kill -9 at whatever moment, several times: the end is as if nothing had happened."""
+    recipe = tiny("dermogan", "budget.steps=10", "budget.checkpoint_every=1", "data.workers=1")
+    file = tmp_path / "recipe.yaml"
+    file.write_text(recipe.text)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    out = tmp_path / "killed"
+    command = [*COMMAND, "train", "--recipe", str(file), "-o", str(out), "--quiet"]
+    killed = 0
+    for step in (2, 6):
+        resume = ["--resume"] if out.exists() else []
+        process = subprocess.Popen([*command, *resume], env=environment, start_new_session=True)
+        give_up = time.monotonic() + 240
+        while process.poll() is None and time.monotonic() < give_up:
+            log = out / "log.csv"
+            if log.exists() and len(log.read_text().splitlines()) > step:
+                time.sleep(0.01 * killed)
+                os.killpg(process.pid, signal.SIGKILL)
+                killed += 1
+                break
+            time.sleep(0.01)
+        process.wait(60)
+    assert killed == 2
+    subprocess.run([*command, "--resume"], env=environment, check=True, timeout=300)
+    train(recipe, tmp_path / "whole", quiet=True)
+    alike(state(tmp_path / "whole"), state(out))
+    assert rows(tmp_path / "whole") == rows(out)
+
+
+def test_half_precision_goes_the_same_way(tmp_path: Path) -> None:
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    train(tiny("dermogan"), whole, quiet=True)
+    train(tiny("dermogan"), half, quiet=True, precision="bf16-mixed")
+    one, other = (np.array([float(v) for v in rows(f)[1][1:-1]]) for f in (whole, half))
+    assert not np.array_equal(one, other)
+    np.testing.assert_allclose(one, other, rtol=0.05)
+
+
+def test_a_longer_budget_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(tiny("supervised"), out, quiet=True)
+    longer = tiny("supervised", "budget.steps=6", "data.workers=1")
+    assert train(longer, out, resume=True, quiet=True).steps == 6
+    assert len(rows(out)) == 7
+    assert Recipe.from_text((out / "recipe.yaml").read_text()) == longer
+
+
+# What stops a run
+
+
+def test_folders_are_not_overwritten(tmp_path: Path) -> None:
+    recipe, out = tiny("supervised", "budget.steps=2"), tmp_path / "run"
+    with pytest.raises(DermoganError, match="no run to resume"):
+        train(recipe, out, resume=True, quiet=True)
+    train(recipe, out, quiet=True)
+    with pytest.raises(DermoganError, match="exists; add --resume or --overwrite"):
+        train(recipe, out, quiet=True)
+    before = (out / "checkpoint.pt").stat().st_mtime_ns
+    train(recipe, out, overwrite=True, quiet=True)
+    assert (out / "checkpoint.pt").stat().st_mtime_ns > before
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    with pytest.raises(DermoganError, match="is not the folder of a run"):
+        train(recipe, mine, overwrite=True, quiet=True)
+    assert (mine / "thesis.txt").exists()
+
+
+def test_checkpoints_of_something_else(tmp_path: Path) -> None:
+    recipe, out = tiny("supervised", "budget.steps=2"), tmp_path / "run"
+    train(recipe, out, quiet=True)
+    other = recipe.with_set(["optimiser.rate=0.01"])
+    with pytest.raises(DermoganError, match=r"is of another recipe, optimiser.rate differs"):
+        train(other, out, resume=True, quiet=True)
+    with pytest.raises(DermoganError, match="--seed 0, not 1"):
+        train(recipe, out, seed=1, resume=True, quiet=True)
+    file = out / "checkpoint.pt"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(DermoganError, match="damaged"):
+        load_checkpoint(file, recipe, 0)
+
+
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "checkpoint.pt"
+    write_whole(file, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(file, b"new")
+    assert file.read_bytes() == b"old"
+    assert [f.name for f in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    recipe = tiny("supervised", "optimiser.rate=1", "budget.steps=200")
+    real = Data.batch
+
+    def broken(self: Data, step: int, rank: int = 0, ranks: int = 1) -> Any:
+        batch = real(self, step, rank, ranks)
+        if step == 3:
+            batch.pair_images[0] = np.nan
+        return batch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Data, "batch", broken)
+        with pytest.raises(DermoganError, match=r"step 4: the loss dice is not finite"):
+            train(recipe, tmp_path / "run", quiet=True)
+    assert state(tmp_path / "run")["step"] == 2
+
+
+def test_the_same_output_for_all_inputs_stops_the_run(tmp_path: Path) -> None:
+    recipe = tiny("supervised")
+    with pytest.MonkeyPatch.context() as patch:
+        same = np.full((48, 48), 0.25, np.float32)
+        patch.setattr("dermogan.validate.probabilities", lambda *_: same)
+        with pytest.raises(DermoganError, match="mode collapse: the network gives the same"):
+            train(recipe, tmp_path / "run", quiet=True)
+
+
+def test_errors_reach_the_user_as_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(tiny("supervised", "data.patch_px=64").text)
+    result = CliRunner().invoke(
+        main, ["train", "--recipe", str(file), "-o", str(tmp_path / "out")], prog_name="dermogan"
+    )
+    assert result.exit_code == 2
+    assert "smaller than patches" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(tiny("supervised").text)
+    args = ["train", "--recipe", str(file), "-o", str(tmp_path / "out"), "--steps", "2"]
+    result = CliRunner().invoke(main, args, prog_name="dermogan")
+    assert result.exit_code == 0, result.output
+    assert "step 2: membrane_f1" in result.output
+    assert "at step 2 of 2" in result.output
+    assert json.dumps(dermogan.load_model(tmp_path / "out").card)
+
+
+# Several devices
+
+
+def _gradients(fabric: Any, recipe: Recipe, folder: str) -> None:
+    torch.set_num_threads(1)
+    run = loop.Run(fabric, recipe, Path(folder), 0)
+    batch = run.data.batch(0, fabric.global_rank, fabric.world_size)
+    run.update(Patches.of(batch, fabric.device))
+    grads = {name: p.grad for name, p in run.system.named_parameters() if p.grad is not None}
+    torch.save(grads, Path(folder) / f"{fabric.world_size}-{fabric.global_rank}.pt")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_two_devices_have_the_gradients_of_one(tmp_path: Path) -> None:
+    from lightning_fabric import Fabric
+
+    recipe = tiny("dermogan", "data.batch=4", "system.pool=8")  # which 4 do not fill
+    Fabric(accelerator="cpu", devices=1).launch(_gradients, recipe, str(tmp_path))
+    Fabric(accelerator="cpu", devices=2, strategy="ddp_spawn").launch(
+        _gradients, recipe, str(tmp_path)
+    )
+    one, two, too = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
+    assert len(one) > 100
+    for name, gradient in one.items():
+        assert torch.equal(two[name], too[name]), name
+        scale = gradient.abs().max() + 1e-6
+        assert (gradient - two[name]).abs().max() < 1e-3 * scale, name
+
+
+def test_a_batch_that_devices_cannot_share(tmp_path: Path) -> None:
+    with pytest.raises(DermoganError, match="must be a multiple of --devices = 3"):
+        train(tiny("supervised"), tmp_path / "run", devices=3, quiet=True)
+
+
+# Scores
+
+
+def test_membrane_f1_by_hand() -> None:
+    wanted = np.zeros((9, 9), bool)
+    wanted[4] = True
+    made = np.zeros_like(wanted)
+    made[5, :6] = True
+    made[8, :3] = True
+    # within one pixel: 6 of 9 made are right; of 9 wanted, 6 are found
+    assert membrane_f1(made, wanted, 1) == pytest.approx(2 / 3)
+    assert membrane_f1(made, wanted, 0) == 0
+    assert membrane_f1(wanted, wanted, 0) == 1
+    assert membrane_f1(made & False, wanted, 1) == 0
+    assert membrane_f1(made & False, wanted & False, 1) == 1

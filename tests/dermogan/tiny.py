@@ -1,0 +1,41 @@
+"""Tiny recipes that train in seconds."""
+
+from __future__ import annotations
+
+from dermogan.recipe import Recipe, load_recipe
+
+_SHAPE = "frame.shape=[48, 48]"
+_UNET = "system.network={kind: unet, base: 2, depth: 2}"
+_RESNET = "system.network={kind: resnet, base: 2, blocks: 1}"
+_JUDGE = "system.discriminator={base: 2, layers: 1}"
+
+
+def _source(preset: str) -> str:
+    return f"{{kind: preset, preset: {preset}, set: ['{_SHAPE}']}}"
+
+
+def tiny(name: str, *more: str) -> Recipe:
+    """Return a shipped recipe with small networks, patches and validation."""
+    recipe = load_recipe(name)
+    sets = ["data.patch_px=32", "data.workers=0", "data.batch=2"]
+    sets += ["validation.count=2", "budget.validate_every=4", "budget.checkpoint_every=2"]
+    sets += ["budget.steps=4", "budget.picture_every=3"]
+    for domain in ("images", "priors", "pairs"):
+        source = getattr(recipe.data, domain)
+        if source is not None:
+            sets.append(f"data.{domain}={_source(source.preset)}")
+    sets.append(f"validation.source={_source(recipe.validation.source.preset)}")  # type: ignore[union-attr]
+    sets.append(_UNET if recipe.system.network.kind == "unet" else _RESNET)
+    if recipe.system.kind != "supervised":
+        sets += [_JUDGE, "system.pool=3"]
+    return recipe.with_set([*sets, *more])
+
+
+NAMES = (
+    "supervised",
+    "cyclegan-image",
+    "cyclegan-filter",
+    "dermogan-paper",
+    "dermogan",
+    "dermogan2",
+)
