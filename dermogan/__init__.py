@@ -1,0 +1,1 @@
+"""Learn to segment tissue from simulated priors, segment images, and measure the result."""
