@@ -1,0 +1,244 @@
+"""From a network's output to cells: tissue, membranes without holes, one label a cell.
+
+The steps, in the order of `refine`:
+
+1. Tissue: the alpha shape of the membranes, so that it has one closed outer contour
+   (`dermogan.roi`). Only for outputs that show membranes.
+2. Holes: pieces of cell too small to be one become membrane, specks of membrane inside a
+   cell become cell, by connected components.
+3. Split: a watershed on the signed distance from the membrane, plus the network's own
+   certainty, that forgets shallow peaks (`dermogan.split`), or StarDist (`dermogan.stars`).
+
+Decision: cells of a ``membrane`` output grow until they meet in the middle of the membrane:
+where cells touch, a membrane is their border and no third thing. Those of a ``filled`` output
+keep the outline of the mask; those of ``interior_boundary`` grow over the boundary.
+
+Decision: lengths of all steps are shares of one number, the cell's diameter, given
+or measured from the map itself.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from skimage.measure import label
+
+from dermogan.roi import tissue
+from dermogan.split import basins
+from dermogan.stars import load, star_cells
+from simcell import SimcellError
+
+Output = Literal["membrane", "filled", "interior_boundary"]
+Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+CHANNELS: dict[Output, int] = {"membrane": 1, "filled": 1, "interior_boundary": 2}
+
+
+class Refinement(BaseModel):
+    """How a map becomes cells; diameters are those of a typical cell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="Probability above which a pixel is membrane, or cell."
+    )
+    diameter_px: float | None = Field(
+        None, ge=3, description="Diameter of a typical cell; measured from the map if not given."
+    )
+    tissue_radius: float = Field(
+        1.5, ge=0, description="Radius of the alpha shape in diameters; 0: the whole image."
+    )
+    smallest: float = Field(
+        0.1, ge=0, le=1, description="Smallest cell, as a share of a disc of the diameter."
+    )
+    depth: float = Field(
+        0.1, ge=0, le=1, description="Height of a peak that is a cell of its own, in diameters."
+    )
+    certainty: float = Field(
+        0.15, ge=0, le=2, description="Weight of the probability in the relief, in diameters."
+    )
+    smooth: float = Field(
+        0.1, ge=0, le=1, description="Gaussian blur of the relief, sigma in diameters."
+    )
+    split: Literal["watershed", "stardist"] = "watershed"
+    weights: str = Field(
+        "2D_versatile_fluo", description="StarDist's model: a folder, or a pretrained name."
+    )
+
+
+def refine(
+    probability: Map, output: Output, options: Refinement | None = None
+) -> NDArray[np.int32]:
+    """Turn a probability map into labels.
+
+    Parameters
+    ----------
+    probability : float32 array (channels, y, x)
+        In 0..1.
+    output : {"membrane", "filled", "interior_boundary"}
+        What the channels show.
+    options : Refinement, optional
+        How.
+
+    Returns
+    -------
+    int32 array (y, x)
+        0 = background, 1..n cells, each one piece.
+
+    Examples
+    --------
+    >>> membrane = np.zeros((1, 41, 41), np.float32)
+    >>> membrane[0, ::20] = membrane[0, :, ::20] = 1
+    >>> labels = refine(membrane, "membrane")
+    >>> int(labels.max()), labels[10, [10, 30]].tolist()
+    (4, [1, 2])
+    """
+    options = options or Refinement()
+    inside, between = evidence(probability, output)
+    mask = inside > (1 - options.threshold if output == "membrane" else options.threshold)
+    diameter = options.diameter_px or typical_diameter(mask)
+    least = options.smallest * np.pi / 4 * diameter**2
+    mask = without_specks(mask, least, 0.25 * least)
+    area = _area(mask, between, output, options, diameter)
+    relief = relief_of(mask, inside - between, diameter, options)
+    if options.split == "stardist":
+        stars = star_cells(load(options.weights), inside, mask & area)
+        labels = _grown(stars, area if output != "filled" else mask)
+    else:
+        labels = basins(relief, area, options.depth * diameter)
+    return without_small(labels, least)
+
+
+def evidence(probability: Map, output: Output) -> tuple[Map, Map]:
+    """Return how surely each pixel is inside a cell, and between cells.
+
+    Raises
+    ------
+    SimcellError
+        Where the channels are not those of the output.
+    """
+    wanted = CHANNELS.get(output)
+    if probability.ndim != 3 or probability.shape[0] != wanted:
+        msg = f"probability has shape {probability.shape}; {output!r} needs ({wanted}, y, x)"
+        raise SimcellError(msg)
+    first = np.asarray(probability[0], np.float32)
+    if output == "interior_boundary":
+        return first, np.asarray(probability[1], np.float32)
+    inverse = np.float32(1) - first
+    return (inverse, first) if output == "membrane" else (first, inverse)
+
+
+def typical_diameter(mask: Mask) -> float:
+    """Measure the diameter of a typical cell: the median pixel's, over peaks of distance.
+
+    Parameters
+    ----------
+    mask : bool array (y, x)
+        Interiors of cells.
+
+    Examples
+    --------
+    >>> mask = np.ones((60, 60), bool)
+    >>> mask[::20] = mask[:, ::20] = False
+    >>> 18 < typical_diameter(mask) < 22
+    True
+    """
+    far = _distance(mask)
+    window = np.ones((5, 5), np.uint8)
+    peaks = np.sort(far[(far == cv2.dilate(far, window)) & (far > 1)])
+    if len(peaks) == 0:
+        return 3.0
+    weight = np.cumsum(peaks**2)
+    radius = float(peaks[np.searchsorted(weight, weight[-1] / 2)])
+    return max(2 * radius, 3.0)
+
+
+def _distance(mask: Mask) -> Map:
+    """Return the distance to the nearest pixel that is not in the mask."""
+    if mask.all():
+        return np.full(mask.shape, float(max(mask.shape)), np.float32)
+    far = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(far, np.float32)
+
+
+def without_specks(mask: Mask, least_inside: float, least_outside: float) -> Mask:
+    """Drop small pieces of a mask, and fill its small holes.
+
+    Parameters
+    ----------
+    mask : bool array (y, x)
+    least_inside, least_outside : float
+        Pieces and holes with fewer pixels change sides.
+
+    Examples
+    --------
+    >>> mask = np.array([[1, 1, 1, 0, 0, 0], [1, 0, 1, 0, 1, 0], [1, 1, 1, 0, 0, 0]], bool)
+    >>> without_specks(mask, 2, 2).astype(int).tolist()
+    [[1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0]]
+    """
+    # Pieces share edges, holes share corners too: a line one pixel wide is a border.
+    kept = mask & ~_small(mask, least_inside, 4)
+    return np.asarray(kept | _small(~kept, least_outside, 8))
+
+
+def _small(mask: Mask, least: float, connectivity: int) -> Mask:
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=connectivity
+    )
+    small = stats[:, cv2.CC_STAT_AREA] < least
+    small[0] = False
+    return np.asarray(small[pieces])
+
+
+def _area(mask: Mask, between: Map, output: Output, options: Refinement, diameter: float) -> Mask:
+    """Return the pixels that cells may take."""
+    if output == "filled":
+        return mask
+    if output == "interior_boundary":
+        mask = mask | (between > options.threshold)
+        return without_specks(mask, 0, np.pi / 4 * (0.2 * diameter) ** 2)
+    if options.tissue_radius == 0:
+        return np.ones(mask.shape, np.bool_)
+    return tissue(~mask, max(options.tissue_radius * diameter, 1.0), diameter**2)
+
+
+def relief_of(mask: Mask, certainty: Map, diameter: float, options: Refinement) -> Map:
+    """Return a relief whose peaks are cells, above 0 inside the mask and below it outside."""
+    relief = _distance(mask) - _distance(~mask)
+    np.clip(relief, -diameter, diameter, out=relief)
+    relief += np.float32(options.certainty * diameter) * certainty
+    sigma = options.smooth * diameter
+    if sigma > 0.3:
+        relief = cv2.GaussianBlur(relief, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(relief, np.float32)
+
+
+def _grown(labels: NDArray[np.int32], area: Mask) -> NDArray[np.int32]:
+    """Let labels grow over an area, each pixel to the nearest, and cut what lies outside."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not labels.any():
+        return labels
+    y, x = distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    return np.asarray(np.where(area, labels[y, x], 0), np.int32)
+
+
+def without_small(labels: NDArray[np.int32], least_px: float) -> NDArray[np.int32]:
+    """Keep the largest piece of every label, if it is large enough; number them anew by rows."""
+    pieces = label(labels, connectivity=1)
+    areas = np.bincount(pieces.reshape(-1))
+    areas[0] = 0
+    owner = np.zeros(len(areas), np.int64)
+    owner[pieces.reshape(-1)] = labels.reshape(-1)
+    order = np.lexsort((-areas, owner))
+    first = np.ones(len(order), np.bool_)
+    first[1:] = owner[order][1:] != owner[order][:-1]
+    kept = np.sort(order[first & (areas[order] >= max(least_px, 1))])
+    number = np.zeros(len(areas), np.int32)
+    number[kept] = np.arange(1, len(kept) + 1)
+    return np.asarray(number[pieces], np.int32)
