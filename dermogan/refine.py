@@ -30,10 +30,9 @@ from skimage.measure import label
 from dermogan.roi import tissue
 from dermogan.split import basins
 from dermogan.stars import load, star_cells
+from dermogan.tiles import Map, Output
 from simcell import SimcellError
 
-Output = Literal["membrane", "filled", "interior_boundary"]
-Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 CHANNELS: dict[Output, int] = {"membrane": 1, "filled": 1, "interior_boundary": 2}
@@ -214,8 +213,8 @@ def relief_of(mask: Mask, certainty: Map, diameter: float, options: Refinement) 
     relief += np.float32(options.certainty * diameter) * certainty
     sigma = options.smooth * diameter
     if sigma > 0.3:
-        relief = cv2.GaussianBlur(relief, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(relief, np.float32)
+        cv2.GaussianBlur(relief, (0, 0), sigma, dst=relief, borderType=cv2.BORDER_REFLECT)
+    return relief
 
 
 def _grown(labels: NDArray[np.int32], area: Mask) -> NDArray[np.int32]:
@@ -230,7 +229,7 @@ def _grown(labels: NDArray[np.int32], area: Mask) -> NDArray[np.int32]:
 
 def without_small(labels: NDArray[np.int32], least_px: float) -> NDArray[np.int32]:
     """Keep the largest piece of every label, if it is large enough; number them anew by rows."""
-    pieces = label(labels, connectivity=1)
+    pieces: NDArray[np.int32] = label(labels, connectivity=1)  # type: ignore[no-untyped-call, unused-ignore]
     areas = np.bincount(pieces.reshape(-1))
     areas[0] = 0
     owner = np.zeros(len(areas), np.int64)

@@ -67,7 +67,7 @@ def tissue(membrane: Mask, radius_px: float, smallest_px: float = 0.0) -> Mask:
 def _points(membrane: NDArray[np.uint8], radius: float, step: int) -> NDArray[np.float64]:
     """Return thinned outline pixels of the membrane, and of the frame near it, (n, 2) in x, y."""
     inner = cv2.erode(membrane, np.ones((3, 3), np.uint8), borderValue=0)
-    y, x = np.nonzero(membrane & ~inner)
+    y, x = np.nonzero(membrane > inner)
     # One point for each small block: the first.
     blocks = (y // step) * (membrane.shape[1] // step + 1) + x // step
     first = np.unique(blocks, return_index=True)[1]

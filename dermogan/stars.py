@@ -7,6 +7,7 @@ asked for, and what to install is said where they are missing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,11 @@ def load(weights: str) -> Predict:
         Labels of a picture, in its size.
     """
     try:
-        from stardist.models import StarDist2D
+        models = import_module("stardist.models")
     except ImportError as error:
         msg = f"stardist: cannot be imported ({_line(error)}); pip install stardist tensorflow"
         raise SimcellError(f"{msg}, or use --split watershed") from error
-    model = _open(StarDist2D, weights)
+    model = _open(models.StarDist2D, weights)
 
     def predict(picture: NDArray[np.float32]) -> NDArray[np.int32]:
         tiles = tuple(-(-side // _PATCH_PX) for side in picture.shape)

@@ -31,7 +31,7 @@ class GaborBank(BaseModel):
     wavelength_px: float = Field(13, gt=2, description="Wavelength.")
     orientations: int = Field(12, ge=2, le=90, description="Number of directions over 180°.")
     bandwidth: float = Field(0.5, ge=0.2, le=2, description="Sigma of the envelope / wavelength.")
-    level: float = Field(1.6, description="Response of a membrane, in root mean squares.")
+    level: float = Field(1.1, description="Response of a membrane, in root mean squares.")
     steepness: float = Field(2.0, gt=0, description="Slope of the probability there.")
 
 

@@ -16,12 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from skimage import filters
+from skimage import filters as _filters
 
 from dermogan.tiles import Output
 from simcell import SimcellError
 
 Map = NDArray[np.float32]
+
+filters: Any = _filters
+"""Without types of its own."""
 
 
 class Threshold(BaseModel):
@@ -52,7 +55,8 @@ def _opencv(flag: int, image: Map) -> Any:  # noqa: ANN401 - a number
 
 def _bytes(image: Map) -> NDArray[np.uint8]:
     low, high = float(image.min()), float(image.max())
-    return np.rint((image - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint((image - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
+    return grey
 
 
 def _local(method: str, image: Map, spec: Threshold) -> Any:  # noqa: ANN401 - an array
