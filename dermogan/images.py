@@ -47,7 +47,7 @@ def read_image(
     SimcellError
         With the file's name and the reason.
     """
-    array, axes = _load(path)
+    array, axes = _load(path, page)
     array, axes = _one_page(path, array, axes, page)
     image = _one_channel(path, array, axes, channel).astype(np.float32)
     if image.size == 0:
@@ -65,7 +65,7 @@ def read_image(
 
 def read_labels(path: Path) -> NDArray[Any]:
     """Read a label image (y, x) of integers; floats are taken where they are whole numbers."""
-    array, axes = _load(path)
+    array, axes = _load(path, None)
     array, axes = _one_page(path, array, axes, None)
     if "S" in axes and (array == array[..., :1]).all():
         array, axes = array[..., 0], axes[:2]
@@ -80,7 +80,7 @@ def read_labels(path: Path) -> NDArray[Any]:
     return array.astype(np.uint8) if array.dtype.kind == "b" else array
 
 
-def _load(path: Path) -> tuple[NDArray[Any], str]:
+def _load(path: Path, page: int | None) -> tuple[NDArray[Any], str]:
     """Return an array and the names of its axes: Y, X, S or C (channels), others a stack."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -90,7 +90,9 @@ def _load(path: Path) -> tuple[NDArray[Any], str]:
         msg = f"{path}: no such file"
         raise SimcellError(msg)
     try:
-        array, axes = _read_tiff(path) if suffix in {".tif", ".tiff"} else _read_flat(path)
+        array, axes = _read_tiff(path, page) if suffix in {".tif", ".tiff"} else _read_flat(path)
+    except SimcellError:
+        raise
     except Exception as error:  # libraries raise what they like on damaged files
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         msg = f"{path}: cannot be read ({reason}); is it whole?"
@@ -101,13 +103,15 @@ def _load(path: Path) -> tuple[NDArray[Any], str]:
     return array, axes
 
 
-def _read_tiff(path: Path) -> tuple[NDArray[Any], str]:
+def _read_tiff(path: Path, page: int | None) -> tuple[NDArray[Any], str]:
     with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        if len(file.series) > 1 and not file.is_ome and all(s.ndim == 2 for s in file.series):
-            # Pages of different sizes: the first is not "the" image.
-            return np.empty((len(file.series), 0, 0), np.uint8), "QYX"
+        count = len(file.series)  # more than one: pages of different sizes
+        if count > 1 and (page is None or page >= count):
+            raise _no_page(path, count, page)
+        series = file.series[page or 0 if count > 1 else 0]
         array, axes = series.asarray(), series.axes
+        if count > 1:  # chosen already, in the manner of a stack
+            array, axes = np.broadcast_to(array, (count, *array.shape)), "Q" + axes
     kept = tuple(n > 1 or name in "YX" for n, name in zip(array.shape, axes, strict=True))
     axes = "".join(name for name, keep in zip(axes, kept, strict=True) if keep)
     return array.reshape([n for n, keep in zip(array.shape, kept, strict=True) if keep]), axes
@@ -144,10 +148,13 @@ def _one_page(
     axes = "".join(name for name in axes if name in "YXSC")
     pages = array.reshape(-1, *array.shape[len(stacked) :])
     if page is None or page >= len(pages):
-        asked = "" if page is None else f" no --page {page}:"
-        msg = f"{path}:{asked} has {len(pages)} pages; name one by --page, 0 to {len(pages) - 1}"
-        raise SimcellError(msg)
+        raise _no_page(path, len(pages), page)
     return pages[page], axes
+
+
+def _no_page(path: Path, count: int, page: int | None) -> SimcellError:
+    asked = "" if page is None else f" no --page {page}:"
+    return SimcellError(f"{path}:{asked} has {count} pages; name one by --page, 0 to {count - 1}")
 
 
 def _one_channel(path: Path, array: NDArray[Any], axes: str, channel: int | None) -> NDArray[Any]:

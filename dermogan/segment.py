@@ -81,6 +81,9 @@ def segment(
         raise SimcellError(msg)
     options = refinement or Refinement()
     if diameter_px is not None:
+        if not 3 <= diameter_px < np.inf:
+            msg = f"diameter = {diameter_px:g} px: must be at least 3; measure a cell of the image"
+            raise SimcellError(msg)
         options = Refinement(**{**options.model_dump(), "diameter_px": diameter_px})
     grey = np.asarray(image, np.float32)
     scale = _scale(predictor.diameter_px, diameter_px, grey.shape)
@@ -104,9 +107,6 @@ def _scale(trained: float | None, found: float | None, shape: tuple[int, ...]) -
     """Return the magnification that brings cells to the size of training."""
     if trained is None or found is None:
         return 1.0
-    if not found >= 3:
-        msg = f"diameter = {found:g} px: must be at least 3; measure a cell of the image"
-        raise SimcellError(msg)
     scale = trained / found
     if scale**2 * shape[0] * shape[1] > _MOST_PX:
         msg = f"diameter = {found:g} px: the image of {shape} would be magnified {scale:g} times"
