@@ -30,6 +30,8 @@ from simcell import SimcellError
 Labels = NDArray[Any]
 Mask = NDArray[np.bool_]
 
+_AT_ONCE = 2**22  # pixels whose positions are held at once
+
 THRESHOLDS = tuple((50 + 5 * step) / 100 for step in range(10))
 """IoUs 0.5, 0.55 … 0.95."""
 
@@ -122,7 +124,7 @@ def _check_same_shape(truth: Labels, predicted: Labels) -> None:
         raise SimcellError(msg)
 
 
-def _numbered(labels: Labels) -> tuple[Index, Index, Index]:
+def _numbered(labels: Labels) -> tuple[Index, Index, NDArray[Any]]:
     """Return the labels, their areas, and each pixel's place among them (-1 = background)."""
     top = int(labels.max(initial=0))
     if top > 4 * labels.size + 1000:  # hashes as labels: too large to count by
@@ -132,7 +134,7 @@ def _numbered(labels: Labels) -> tuple[Index, Index, Index]:
     counts = np.bincount(labels.reshape(-1), minlength=top + 1)
     counts[0] = 0
     values = np.flatnonzero(counts)
-    place = np.full(top + 1, -1, np.int64)
+    place = np.full(top + 1, -1, np.int32)
     place[values] = np.arange(len(values))
     return values, counts[values], place[labels.reshape(-1)]
 
@@ -270,10 +272,16 @@ def centres(truth_yx: Float, predicted_yx: Float, radius: float) -> Counts:
 def centroids(labels: Labels) -> tuple[Index, Float, Index]:
     """Return the labels, their centroids (n, 2) in pixels (y, x) and their areas in pixels."""
     values, areas, places = _numbered(labels)
-    flat = np.flatnonzero(places >= 0)
-    of, (y, x) = places[flat], np.divmod(flat, labels.shape[1])
-    sums = [np.bincount(of, weights=side, minlength=len(values)) for side in (y, x)]
-    return values, np.stack(sums, axis=1).reshape(-1, 2) / areas[:, None], areas
+    places = places.reshape(labels.shape)
+    sums = np.zeros((len(values), 2))
+    rows = max(1, _AT_ONCE // max(labels.shape[1], 1))
+    for start in range(0, labels.shape[0], rows):
+        band = places[start : start + rows]
+        y, x = np.nonzero(band >= 0)
+        of = band[y, x]
+        for axis, side in enumerate((y + start, x)):
+            sums[:, axis] += np.bincount(of, weights=side, minlength=len(values))
+    return values, sums / areas[:, None], areas
 
 
 def dice(truth: Labels, predicted: Labels, annotated: Mask | None = None) -> float:

@@ -27,13 +27,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from skimage.measure import label
 
+from dermogan.bands import stitched
 from dermogan.roi import tissue
 from dermogan.split import basins
-from dermogan.stars import load, star_cells
+from dermogan.stars import Predict, load, star_cells
 from dermogan.tiles import Map, Output
 from simcell import SimcellError
 
 Mask = NDArray[np.bool_]
+
+_MARGIN = 6.0  # diameters that bands overlap by, on either side
 
 CHANNELS: dict[Output, int] = {"membrane": 1, "filled": 1, "interior_boundary": 2}
 
@@ -71,7 +74,11 @@ class Refinement(BaseModel):
 
 
 def refine(
-    probability: Map, output: Output, options: Refinement | None = None
+    probability: Map,
+    output: Output,
+    options: Refinement | None = None,
+    *,
+    band_px: int = 2**24,
 ) -> NDArray[np.int32]:
     """Turn a probability map into labels.
 
@@ -83,6 +90,8 @@ def refine(
         What the channels show.
     options : Refinement, optional
         How.
+    band_px : int
+        Larger images are split into cells band by band, of about so many pixels.
 
     Returns
     -------
@@ -98,33 +107,85 @@ def refine(
     (4, [1, 2])
     """
     options = options or Refinement()
+    height, width = _checked(probability, output)
+    rows = max(band_px // width, 1)
+    diameter = options.diameter_px or _measured(probability, output, options, rows)
+    options = options.model_copy(update={"diameter_px": diameter})
+    ground = _ground(probability, output, options, rows)
+    predict = load(options.weights) if options.split == "stardist" else None
+
+    def cells(seen: slice) -> NDArray[np.int32]:
+        area = None if ground is None else ground[seen]
+        return _cells(np.asarray(probability[:, seen]), output, options, area, predict)
+
+    if rows >= height:
+        return cells(slice(0, height))
+    margin = int(np.ceil(_MARGIN * diameter))
+    return stitched((height, width), rows, margin, cells)
+
+
+def _checked(probability: Map, output: Output) -> tuple[int, int]:
+    """Return the sides of a map whose channels are those of the output."""
+    wanted = CHANNELS.get(output)
+    if probability.ndim != 3 or probability.shape[0] != wanted:
+        msg = f"probability has shape {probability.shape}; {output!r} needs ({wanted}, y, x)"
+        raise SimcellError(msg)
+    return probability.shape[1], probability.shape[2]
+
+
+def _measured(probability: Map, output: Output, options: Refinement, rows: int) -> float:
+    """Measure the diameter in the middle of the image."""
+    first = max((probability.shape[1] - rows) // 2, 0)
+    middle = np.asarray(probability[:, first : first + rows])
+    return typical_diameter(_mask(evidence(middle, output)[0], output, options))
+
+
+def _mask(inside: Map, output: Output, options: Refinement) -> Mask:
+    """Mark interiors of cells."""
+    if output == "membrane":
+        return np.asarray(inside >= 1 - options.threshold)
+    return np.asarray(inside > options.threshold)
+
+
+def _ground(probability: Map, output: Output, options: Refinement, rows: int) -> Mask | None:
+    """Return where the tissue is, None = everywhere; the map is read band by band."""
+    if output != "membrane" or options.tissue_radius == 0:
+        return None
+    membrane = np.empty(probability.shape[1:], np.bool_)
+    for first in range(0, len(membrane), rows):
+        inside = evidence(np.asarray(probability[:, first : first + rows]), output)[0]
+        membrane[first : first + rows] = ~_mask(inside, output, options)
+    diameter = options.diameter_px or 1.0
+    return tissue(membrane, max(options.tissue_radius * diameter, 1.0), diameter**2)
+
+
+def _cells(
+    probability: Map,
+    output: Output,
+    options: Refinement,
+    ground: Mask | None,
+    predict: Predict | None,
+) -> NDArray[np.int32]:
+    """Find the cells of an image, or of a band of one; the diameter is known."""
+    diameter = options.diameter_px or 1.0
     inside, between = evidence(probability, output)
-    mask = inside > (1 - options.threshold if output == "membrane" else options.threshold)
-    diameter = options.diameter_px or typical_diameter(mask)
     least = options.smallest * np.pi / 4 * diameter**2
-    mask = without_specks(mask, least, 0.25 * least)
-    area = _area(mask, between, output, options, diameter)
-    relief = relief_of(mask, inside - between, diameter, options)
-    if options.split == "stardist":
-        stars = star_cells(load(options.weights), inside, mask & area)
-        labels = _grown(stars, area if output != "filled" else mask)
+    mask = without_specks(_mask(inside, output, options), least, 0.25 * least)
+    area = np.ones(mask.shape, np.bool_) if ground is None else ground
+    if output == "filled":
+        area = mask
+    elif output == "interior_boundary":
+        area = without_specks(mask | (between > options.threshold), 0, 0.4 * least)
+    if predict is not None:
+        labels = _grown(star_cells(predict, inside, mask & area), area)
     else:
+        relief = relief_of(mask, inside - between, diameter, options)
         labels = basins(relief, area, options.depth * diameter)
     return without_small(labels, least)
 
 
 def evidence(probability: Map, output: Output) -> tuple[Map, Map]:
-    """Return how surely each pixel is inside a cell, and between cells.
-
-    Raises
-    ------
-    SimcellError
-        Where the channels are not those of the output.
-    """
-    wanted = CHANNELS.get(output)
-    if probability.ndim != 3 or probability.shape[0] != wanted:
-        msg = f"probability has shape {probability.shape}; {output!r} needs ({wanted}, y, x)"
-        raise SimcellError(msg)
+    """Return how surely each pixel is inside a cell, and between cells."""
     first = np.asarray(probability[0], np.float32)
     if output == "interior_boundary":
         return first, np.asarray(probability[1], np.float32)
@@ -192,18 +253,6 @@ def _small(mask: Mask, least: float, connectivity: int) -> Mask:
     small = stats[:, cv2.CC_STAT_AREA] < least
     small[0] = False
     return np.asarray(small[pieces])
-
-
-def _area(mask: Mask, between: Map, output: Output, options: Refinement, diameter: float) -> Mask:
-    """Return the pixels that cells may take."""
-    if output == "filled":
-        return mask
-    if output == "interior_boundary":
-        mask = mask | (between > options.threshold)
-        return without_specks(mask, 0, np.pi / 4 * (0.2 * diameter) ** 2)
-    if options.tissue_radius == 0:
-        return np.ones(mask.shape, np.bool_)
-    return tissue(~mask, max(options.tissue_radius * diameter, 1.0), diameter**2)
 
 
 def relief_of(mask: Mask, certainty: Map, diameter: float, options: Refinement) -> Map:

@@ -76,10 +76,21 @@ def _points(membrane: NDArray[np.uint8], radius: float, step: int) -> NDArray[np
     frame += [(k, 0) for k in range(0, height, step)] + [(k, width - 1) for k in range(0, height)]
     frame = [(height - 1, width - 1), *frame]
     sides = np.array([p for p in frame if p[0] % step == 0 or p[1] % step == 0])
-    far = cv2.distanceTransform(1 - membrane, cv2.DIST_L2, 3)
-    near = sides[far[sides[:, 0], sides[:, 1]] <= radius]
+    near = sides[_near_frame(membrane, radius)[sides[:, 0], sides[:, 1]]]
     all_points = np.concatenate([np.stack([x[first], y[first]], axis=1), near[:, ::-1]])
     return np.unique(all_points, axis=0).astype(np.float64)
+
+
+def _near_frame(membrane: NDArray[np.uint8], radius: float) -> Mask:
+    """Mark pixels of the frame that have a membrane within a radius."""
+    near = np.zeros(membrane.shape, np.bool_)
+    deep = int(np.ceil(radius)) + 1
+    for turn in range(4):
+        strip = np.ascontiguousarray(np.rot90(membrane, turn)[:deep])
+        if strip.any():
+            far = cv2.distanceTransform(1 - strip, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+            np.rot90(near, turn)[0] |= far[0] <= radius
+    return near
 
 
 def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
