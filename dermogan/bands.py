@@ -45,7 +45,7 @@ def stitched(
         number = np.zeros(int(found.max(initial=0)) + 1, np.int32)
         number[values[mine]] = np.arange(count + 1, count + 1 + np.count_nonzero(mine))
         _put(out[seen], number[found], areas[mine], count)
-        count += np.count_nonzero(mine)
+        count += int(np.count_nonzero(mine))
     return out
 
 
@@ -55,7 +55,8 @@ def _put(view: Labels, found: Labels, areas: NDArray[np.int64], first: int) -> N
     left = np.bincount(free.reshape(-1), minlength=first + 1 + len(areas))[first + 1 :]
     cut: NDArray[np.int64] = np.flatnonzero((left < areas) & (left > 0)) + first + 1
     boxes = ndimage.find_objects(free) if len(cut) else []
-    for value in cut.tolist():
+    numbers: list[int] = cut.tolist()
+    for value in numbers:
         box = boxes[value - 1]
         pieces, n = ndimage.label(free[box] == value)
         if n > 1:

@@ -53,7 +53,7 @@ class Refinement(BaseModel):
         None, ge=3, description="Diameter of a typical cell; measured from the map if not given."
     )
     tissue_radius: float = Field(
-        1.5, ge=0, description="Radius of the alpha shape in diameters; 0: the whole image."
+        1.0, ge=0, description="Radius of the alpha shape in diameters; 0: the whole image."
     )
     smallest: float = Field(
         0.1, ge=0, le=1, description="Smallest cell, as a share of a disc of the diameter."
@@ -137,7 +137,8 @@ def _measured(probability: Map, output: Output, options: Refinement, rows: int) 
     """Measure the diameter in the middle of the image."""
     first = max((probability.shape[1] - rows) // 2, 0)
     middle = np.asarray(probability[:, first : first + rows])
-    return typical_diameter(_mask(evidence(middle, output)[0], output, options))
+    mask = _mask(evidence(middle, output)[0], output, options)
+    return typical_diameter(mask, shared=output == "membrane")
 
 
 def _mask(inside: Map, output: Output, options: Refinement) -> Mask:
@@ -181,7 +182,39 @@ def _cells(
     else:
         relief = relief_of(mask, inside - between, diameter, options)
         labels = basins(relief, area, options.depth * diameter)
+    if ground is not None:
+        labels = without_bays(labels, ground & ~_rim(ground) | ~mask)
     return without_small(labels, least)
+
+
+def _rim(ground: Mask) -> Mask:
+    """Mark the outermost pixels of the tissue; the frame of the image is none."""
+    inner = cv2.erode(ground.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1)
+    return np.asarray(ground & (inner == 0))
+
+
+def without_bays(labels: NDArray[np.int32], closed: Mask, most: float = 0.2) -> NDArray[np.int32]:
+    """Drop what is no cell but a bay of the tissue's outer contour.
+
+    Parameters
+    ----------
+    labels : int32 array (y, x)
+        0 = background.
+    closed : bool array (y, x)
+        False on the tissue's rim where no membrane runs along it.
+    most : float
+        Cells with a larger share of such pixels on their outline are dropped.
+    """
+    frame = np.pad(labels, 1, mode="edge")
+    sides = (frame[:-2, 1:-1], frame[2:, 1:-1], frame[1:-1, :-2], frame[1:-1, 2:])
+    outline = np.zeros(labels.shape, np.bool_)
+    for side in sides:
+        outline |= side != labels
+    count = int(labels.max(initial=0)) + 1
+    around = np.bincount(labels[outline], minlength=count)
+    bare = np.bincount(labels[outline & ~closed], minlength=count)
+    kept = bare <= most * around
+    return np.asarray(np.where(kept[labels], labels, 0), np.int32)
 
 
 def evidence(probability: Map, output: Output) -> tuple[Map, Map]:
@@ -193,13 +226,15 @@ def evidence(probability: Map, output: Output) -> tuple[Map, Map]:
     return (inverse, first) if output == "membrane" else (first, inverse)
 
 
-def typical_diameter(mask: Mask) -> float:
+def typical_diameter(mask: Mask, *, shared: bool = False) -> float:
     """Measure the diameter of a typical cell: the median pixel's, over peaks of distance.
 
     Parameters
     ----------
     mask : bool array (y, x)
         Interiors of cells.
+    shared : bool
+        What lies between them is shared by them: its width belongs to cells, half and half.
 
     Examples
     --------
@@ -215,7 +250,14 @@ def typical_diameter(mask: Mask) -> float:
         return 3.0
     weight = np.cumsum(peaks**2)
     radius = float(peaks[np.searchsorted(weight, weight[-1] / 2)])
-    return max(2 * radius, 3.0)
+    return max(2 * radius + (_width(~mask) if shared else 0.0), 3.0)
+
+
+def _width(lines: Mask) -> float:
+    """Return the width of lines: twice the median distance to their rims, on their ridges."""
+    far = _distance(lines)
+    ridge = far[lines & (far == cv2.dilate(far, np.ones((3, 3), np.uint8)))]
+    return 2 * float(np.median(ridge)) - 1 if len(ridge) else 0.0
 
 
 def _distance(mask: Mask) -> Map:

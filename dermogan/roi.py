@@ -72,10 +72,11 @@ def _points(membrane: NDArray[np.uint8], radius: float, step: int) -> NDArray[np
     blocks = (y // step) * (membrane.shape[1] // step + 1) + x // step
     first = np.unique(blocks, return_index=True)[1]
     height, width = membrane.shape
-    frame = [(0, k) for k in range(0, width, step)] + [(height - 1, k) for k in range(0, width)]
-    frame += [(k, 0) for k in range(0, height, step)] + [(k, width - 1) for k in range(0, height)]
-    frame = [(height - 1, width - 1), *frame]
-    sides = np.array([p for p in frame if p[0] % step == 0 or p[1] % step == 0])
+    rows, columns = (np.unique([*range(0, side, step), side - 1]) for side in (height, width))
+    sides = np.concatenate(
+        [np.stack([rows, np.full(len(rows), edge)], axis=1) for edge in (0, width - 1)]
+        + [np.stack([np.full(len(columns), edge), columns], axis=1) for edge in (0, height - 1)]
+    )
     near = sides[_near_frame(membrane, radius)[sides[:, 0], sides[:, 1]]]
     all_points = np.concatenate([np.stack([x[first], y[first]], axis=1), near[:, ::-1]])
     return np.unique(all_points, axis=0).astype(np.float64)
