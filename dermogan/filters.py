@@ -76,9 +76,8 @@ def gabor(
     best = np.full(image.shape, -np.inf, np.float32)
     for k in range(orientations):
         kernel = _gabor_kernel(wavelength_px, np.pi * k / orientations, bandwidth)
-        np.maximum(
-            best, cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT), best
-        )
+        answer = cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT)
+        np.maximum(best, answer, out=best)
     return best
 
 

@@ -56,10 +56,10 @@ class Refinement(BaseModel):
         1.0, ge=0, description="Radius of the alpha shape in diameters; 0: the whole image."
     )
     smallest: float = Field(
-        0.1, ge=0, le=1, description="Smallest cell, as a share of a disc of the diameter."
+        0.15, ge=0, le=1, description="Smallest cell, as a share of a disc of the diameter."
     )
     depth: float = Field(
-        0.1, ge=0, le=1, description="Height of a peak that is a cell of its own, in diameters."
+        0.12, ge=0, le=1, description="Height of a peak that is a cell of its own, in diameters."
     )
     certainty: float = Field(
         0.15, ge=0, le=2, description="Weight of the probability in the relief, in diameters."

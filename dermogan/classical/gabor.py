@@ -1,9 +1,9 @@
 """Membranes by a bank of Gabor filters.
 
 The published pipelines for reflectance confocal microscopy of skin name the filter but not
-its numbers. Ours: the wavelength is two thirds of a cell, which lies between the width of
-a membrane and the distance of two, the envelope is half a wavelength wide, and twelve
-orientations leave no gap between them. The threshold is in standard deviations of
+its numbers. Ours: the wavelength is about half a cell, which lies between the width of a
+membrane and the distance of two, the envelope is short, for membranes are short and bent,
+and twelve orientations leave no gap between them. The threshold is in standard deviations of
 the response, so that it does not depend on contrast.
 """
 
@@ -28,10 +28,10 @@ class GaborBank(BaseModel):
 
     polarity: Literal["bright", "dark"] = Field("bright", description="Membranes are bright, dark.")
     window_px: float = Field(16, gt=1, description="Sigma of the local normalisation.")
-    wavelength_px: float = Field(13, gt=2, description="Wavelength.")
+    wavelength_px: float = Field(11, gt=2, description="Wavelength.")
     orientations: int = Field(12, ge=2, le=90, description="Number of directions over 180°.")
-    bandwidth: float = Field(0.5, ge=0.2, le=2, description="Sigma of the envelope / wavelength.")
-    level: float = Field(1.1, description="Response of a membrane, in root mean squares.")
+    bandwidth: float = Field(0.3, ge=0.2, le=2, description="Sigma of the envelope / wavelength.")
+    level: float = Field(1.0, description="Response of a membrane, in root mean squares.")
     steepness: float = Field(2.0, gt=0, description="Slope of the probability there.")
 
 

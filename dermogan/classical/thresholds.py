@@ -34,7 +34,7 @@ class Threshold(BaseModel):
 
     method: str = "otsu"
     polarity: Literal["bright", "dark"] = Field("bright", description="What is above, or below.")
-    output: Output = Field("filled", description="filled: cells; membrane: their borders.")
+    output: Literal["filled", "membrane"] = Field("filled", description="Cells, or their borders.")
     blur_px: float = Field(1.0, ge=0, le=20, description="Sigma of a Gaussian blur before.")
     window_px: int = Field(35, ge=3, le=999, description="Side of a local window, odd.")
     weight: float = Field(0.2, ge=-1, le=1, description="k of Niblack and Sauvola.")
@@ -71,6 +71,14 @@ def _median(image: Map, spec: Threshold) -> Any:  # noqa: ANN401 - an array
     return low + medians.astype(np.float32) / 255 * (high - low) - spec.offset * image.std()
 
 
+def _sauvola(image: Map, spec: Threshold) -> Any:  # noqa: ANN401 - an array
+    """Return Sauvola's threshold, whose deviations count in 128ths of 255 greys."""
+    low, high = float(image.min()), float(image.max())
+    scale = 255 / max(high - low, 1e-12)
+    level = filters.threshold_sauvola((image - low) * scale, _odd(spec.window_px), spec.weight, 128)
+    return low + level / scale
+
+
 def _adaptive(method: int, image: Map, spec: Threshold) -> NDArray[np.bool_]:
     grey = _bytes(image)
     offset = spec.offset * float(grey.std())
@@ -102,10 +110,7 @@ _LOCAL: dict[str, Callable[[Map, Threshold], Any]] = {
     "niblack": lambda image, spec: filters.threshold_niblack(
         image, _odd(spec.window_px), spec.weight
     ),
-    "sauvola": lambda image, spec: (
-        filters.threshold_sauvola(image - image.min(), _odd(spec.window_px), spec.weight)
-        + image.min()
-    ),
+    "sauvola": _sauvola,
 }
 _BINARY: dict[str, Callable[[Map, Threshold], NDArray[np.bool_]]] = {
     "cv-adaptive-gaussian": partial(_adaptive, cv2.ADAPTIVE_THRESH_GAUSSIAN_C),
