@@ -97,6 +97,10 @@ def segment(
     plans = {file: targets(out, file.stem, what) for file in files}
     _check_vacant(plans, overwrite=overwrite)
     given = _refinement(threshold, split, weights, refinements)
+    if given.split == "stardist":
+        from dermogan.stars import load
+
+        load(given.weights)  # what is wrong with it concerns no single image
     job = _Job(_load(model, settings), given, diameter, tile, channel, page)
     width = max(len(str(file)) for file in files)
     bad = 0

@@ -7,7 +7,10 @@ asked for, and what to install is said where they are missing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import lru_cache
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,9 @@ Predict = Callable[[NDArray[np.float32]], NDArray[np.int32]]
 """From a picture of bright cells (y, x) to labels."""
 
 
+@lru_cache(maxsize=1)
 def load(weights: str) -> Predict:
-    """Load a StarDist model.
+    """Load a StarDist model; the last one is kept.
 
     Parameters
     ----------
@@ -43,7 +47,8 @@ def load(weights: str) -> Predict:
     except ImportError as error:
         msg = f"stardist: cannot be imported ({_line(error)}); pip install stardist tensorflow"
         raise SimcellError(f"{msg}, or use --split watershed") from error
-    model = _open(models.StarDist2D, weights)
+    with redirect_stdout(StringIO()):  # it tells of every file that it opens
+        model = _open(models.StarDist2D, weights)
 
     def predict(picture: NDArray[np.float32]) -> NDArray[np.int32]:
         tiles = tuple(-(-side // _PATCH_PX) for side in picture.shape)

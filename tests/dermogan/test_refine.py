@@ -380,6 +380,7 @@ def _stardist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "stardist", ModuleType("stardist"))
     monkeypatch.setitem(sys.modules, "stardist.models", module)
     FakeModel.opened.clear()
+    load.cache_clear()
 
 
 @pytest.mark.usefixtures("_stardist")
@@ -407,6 +408,7 @@ def test_weights_that_are_nowhere(tmp_path: Path) -> None:
 
 def test_without_stardist_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "stardist", None)
+    load.cache_clear()
     with pytest.raises(SimcellError, match="pip install stardist tensorflow, or use --split water"):
         refine(np.zeros((1, 9, 9), np.float32), "filled", Refinement(split="stardist"))
 

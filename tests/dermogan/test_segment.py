@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import click
@@ -358,6 +359,7 @@ def test_command_overwrites_nothing_unasked(tmp_path: Path) -> None:
         (["empty"], "holds no image"),
         (["one.png", "--diameter", "1"], "--diameter 1: must be at least 3"),
         (["one.png", "--weights", "x"], "goes with --split stardist"),
+        (["one.png", "--split", "stardist"], "stardist: cannot be imported"),
         (["one.png", "--refine", "depth"], "give FIELD=VALUE with one of tissue_radius"),
         (["one.png", "--refine", "depth=7"], "--refine depth=7: Input should be less than"),
     ],
@@ -366,6 +368,7 @@ def test_command_refuses_what_it_cannot_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "stardist", None)
     for folder in ("two", "empty"):
         Path(folder).mkdir()
     save(Path("one.png"), honeycomb())
