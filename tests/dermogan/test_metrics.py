@@ -113,10 +113,11 @@ def test_predictions_mostly_outside_the_annotated_area_do_not_count() -> None:
     predicted[2:6, 2:6] = 1
     predicted[2:6, 8:12] = 2  # half inside: counts
     predicted[2:6, 13:19] = 3  # outside
+    predicted[7, 7:15] = 4  # three of eight inside
     annotated = np.zeros(truth.shape, np.bool_)
     annotated[:, :10] = True
     plain, partial = (metrics.objects(truth, predicted, [0.5], a)[0] for a in (None, annotated))
-    assert (plain.found, plain.made_up) == (1, 2)
+    assert (plain.found, plain.made_up) == (1, 3)
     assert (partial.found, partial.made_up) == (1, 1)
     assert metrics.any_overlap(truth, predicted, annotated).made_up == 1
     # What stays keeps all its pixels.

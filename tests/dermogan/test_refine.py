@@ -238,6 +238,8 @@ def test_small_pieces_go_and_numbers_run_by_rows() -> None:
     found = without_small(labels, 2)
     assert found.tolist() == [[0, 1, 1, 1, 0, 2], [0, 0, 0, 0, 2, 2], [0, 0, 0, 0, 2, 2]]
     assert without_small(labels * 0, 3).max() == 0
+    corner = np.int32([[4, 4, 0], [0, 0, 4]])  # pixels that share corners alone are no piece
+    assert without_small(corner, 1).tolist() == [[1, 1, 0], [0, 0, 0]]
 
 
 def test_relief_is_above_zero_inside_alone() -> None:
@@ -354,6 +356,23 @@ def test_bands_that_disagree_share_no_pixel_and_leave_no_pieces() -> None:
     found = stitched((60, 30), 20, 9, cells)
     assert one_piece_each(found)
     assert sorted(np.unique(found)) == list(range(7))
+
+
+def test_of_a_cell_cut_in_two_the_larger_piece_stays() -> None:
+    def cells(seen: slice) -> np.ndarray:
+        """One column above; below a cell that it cuts, two columns to the left, three right."""
+        found = np.zeros((seen.stop - seen.start, 6), np.int32)
+        if seen.start == 0:
+            found[:7, 2] = 1
+        else:
+            found[2:4] = 1
+        return found
+
+    found = stitched((10, 6), 5, 2, cells)
+    assert (found[:7, 2] == 1).all()
+    assert (found[5:7, 3:] == 2).all()
+    assert np.count_nonzero(found) == 7 + 6
+    assert one_piece_each(found)
 
 
 # StarDist
