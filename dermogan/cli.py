@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from dermogan import __version__
+from dermogan.cli_segment import evaluate, segment
 from simcell import SimcellError
 
 if TYPE_CHECKING:
@@ -54,11 +55,17 @@ def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:
 Examples:
   dermogan recipes                                    what there is
   dermogan recipes supervised --yaml > mine.yaml      a start for a recipe of your own
-  dermogan train --recipe supervised -o run           a model in run/model.safetensors""",
+  dermogan train --recipe supervised -o run           a model in run/model.safetensors
+  dermogan segment images/ -m run/model.safetensors -o cells
+  dermogan evaluate cells/labels truth/               F1 by IoU, d-accuracy, ...""",
 )
 @click.version_option(__version__, prog_name="dermogan")
 def main() -> None:
     """Learn from simulated tissue to segment real images."""
+
+
+main.add_command(segment)
+main.add_command(evaluate)
 
 
 @main.command(

@@ -1,0 +1,412 @@
+"""Tiles without seams, files of all kinds, and a command that never loses work."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from click.testing import CliRunner, Result
+from toy_predictors import Convolutional, Identity
+
+from dermogan import cli_segment
+from dermogan.images import read_image, read_labels, write_labels
+from dermogan.refine import Refinement
+from dermogan.segment import _room, overlay, segment, table_of
+from dermogan.tiles import predict
+from simcell import SimcellError
+
+
+def noise(shape: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(5).normal(100, 20, shape).astype(np.float32)
+
+
+def honeycomb(side: int = 96, step: int = 24) -> np.ndarray:
+    """Square cells with bright membranes, 255 on 0."""
+    image = np.zeros((side, side), np.uint8)
+    image[::step] = image[:, ::step] = image[-1] = image[:, -1] = 255
+    return cv2.dilate(image, np.ones((2, 2)))
+
+
+# Tiles
+
+
+@pytest.mark.parametrize("tile", [16, 30, 37, 64])
+@pytest.mark.parametrize("shape", [(150, 131), (64, 64), (40, 200), (7, 5), (1, 50)])
+def test_tiled_is_whole(tile: int, shape: tuple[int, int]) -> None:
+    network, image = Convolutional(), noise(shape)
+    whole = predict(network, image, tile_px=1000)
+    assert whole.shape == (2, *shape)
+    assert np.abs(predict(network, image, tile_px=tile) - whole).max() < 1e-5
+
+
+def test_tiled_is_what_the_network_says_of_the_whole_image_away_from_its_frame() -> None:
+    network, image = Convolutional(), noise((150, 132))
+    plain = network.predict(network.normalise(image)[None, None])[0]
+    tiled = predict(network, image, tile_px=32)
+    rim = network.halo_px
+    inside = (slice(None), slice(rim, -rim), slice(rim, -rim))
+    assert np.abs(tiled[inside] - plain[inside]).max() < 1e-3
+    assert np.abs(tiled - plain).max() > 0.01  # at the frame one sees zeros, the other a mirror
+
+
+def test_too_narrow_a_halo_makes_seams() -> None:
+    image = noise((150, 132))
+    whole = predict(Convolutional(), image, tile_px=1000)
+    assert np.abs(predict(Convolutional(halo_px=6), image, tile_px=32) - whole).max() > 1e-3
+
+
+def test_no_tile_is_larger_than_asked() -> None:
+    network = Convolutional()
+    predict(network, noise((300, 300)), tile_px=48)
+    assert network.largest == (48 + 2 * 10) ** 2
+
+
+def test_a_model_with_other_channels_than_it_says_is_refused() -> None:
+    network = Convolutional()
+    network.predict = lambda batch: np.zeros((1, 3, *batch.shape[2:]), np.float32)
+    with pytest.raises(SimcellError, match="returned shape"):
+        predict(network, noise((20, 20)))
+    with pytest.raises(SimcellError, match="tile_px = 0"):
+        predict(network, noise((20, 20)), tile_px=0)
+
+
+def test_large_maps_lie_in_a_file() -> None:
+    room = _room(2, (4200, 4200))
+    assert isinstance(room, np.memmap)
+    room[1, 4199] = 7
+    assert room[1, 4199].tolist() == [7] * 4200
+    assert not isinstance(_room(1, (100, 100)), np.memmap)
+
+
+# One image
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.float32, np.float64])
+def test_grey_values_of_every_type_give_the_same_cells(kind: type) -> None:
+    found = segment(Identity(), honeycomb().astype(kind))
+    assert len(found.cells) == 16
+    assert found.labels.dtype == np.int32
+
+
+def test_cells_are_where_they_are() -> None:
+    found = segment(Identity(), honeycomb())
+    assert found.cells["label"].tolist() == list(range(1, 17))
+    assert np.abs(found.cells["y_px"][:4] - 12).max() < 1.5
+    assert np.abs(found.cells["x_px"][:4] - [12, 36, 60, 84]).max() < 1.5
+    assert found.cells["area_px"].sum() == 96 * 96
+    assert table_of(np.zeros((4, 4), np.int32)).shape == (0,)
+
+
+def test_diameter_rescales_to_the_size_of_training_and_back() -> None:
+    seen = []
+
+    class Spy(Identity):
+        def normalise(self, image: np.ndarray) -> np.ndarray:
+            seen.append(image.shape)
+            return super().normalise(image)
+
+    image = honeycomb(192, 48)
+    found = segment(Spy(diameter_px=24), image, diameter_px=48)
+    assert seen == [(96, 96)]
+    assert found.labels.shape == image.shape == found.probability.shape[1:]
+    assert len(found.cells) == 16
+    assert np.abs(found.cells["x_px"][:4] - [24, 72, 120, 168]).max() < 2
+    segment(Spy(diameter_px=24), image)
+    segment(Spy(diameter_px=None), image, diameter_px=48)
+    assert seen[1:] == [(192, 192), (192, 192)]
+    with pytest.raises(SimcellError, match="diameter = 2 px: must be at least 3"):
+        segment(Spy(diameter_px=24), image, diameter_px=2)
+
+
+def test_overlay_draws_outlines_and_thins_huge_images() -> None:
+    image, labels = np.zeros((50, 60), np.float32), np.zeros((50, 60), np.int32)
+    labels[:, 30:] = 1
+    picture = overlay(image, labels)
+    assert picture[10, 29].tolist() == [255, 210, 0]
+    assert not picture[10, [10, 50]].any()
+    assert (
+        overlay(np.zeros((10, 9000), np.float32), np.zeros((10, 9000), np.int32)).shape[1] == 4500
+    )
+
+
+# Files
+
+
+def save(path: Path, array: np.ndarray, **options: object) -> Path:
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, array, **options)
+    elif path.suffix == ".npy":
+        np.save(path, array)
+    else:
+        order = array[..., ::-1] if array.ndim == 3 and array.shape[2] == 3 else array
+        assert cv2.imwrite(str(path), order)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".npy", ".bmp"])
+def test_images_are_read_as_they_are(tmp_path: Path, suffix: str) -> None:
+    kind = np.uint8 if suffix == ".bmp" else np.uint16
+    image = (np.arange(35).reshape(5, 7) * (7 if kind is np.uint8 else 1800)).astype(kind)
+    read = read_image(save(tmp_path / f"größe{suffix}", image))
+    assert read.dtype == np.float32
+    assert (read == image).all()
+
+
+def test_odd_tiffs(tmp_path: Path) -> None:
+    image = np.linspace(0, 1, 35, dtype=np.float64).reshape(5, 7)
+    for name, array, options in (
+        ("float64", image, {}),
+        ("bool", image > 0.5, {}),
+        ("one page", image[None, None].astype(np.float32), {"metadata": {"axes": "ZCYX"}}),
+        ("signed", (image * 100 - 50).astype(np.int16), {}),
+        ("packed", (image * 65535).astype(np.uint16), {"compression": "zlib", "predictor": True}),
+        ("big", (image * 65535).astype(">u2"), {"byteorder": ">"}),
+    ):
+        path = save(tmp_path / f"{name}.tif", array, **options)
+        assert read_image(path).shape == (5, 7), name
+        assert np.allclose(read_image(path), array.reshape(5, 7), rtol=1e-6), name
+
+
+def test_colours_become_grey_by_a_clear_rule(tmp_path: Path) -> None:
+    colours = np.zeros((4, 5, 3), np.uint8)
+    colours[0, 0], colours[1, 1], colours[2, 2] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    for suffix, extra in ((".png", {}), (".tif", {"photometric": "rgb"})):
+        path = save(tmp_path / f"c{suffix}", colours, **extra)
+        grey = read_image(path)
+        assert grey[[0, 1, 2], [0, 1, 2]] == pytest.approx([76.245, 149.685, 29.07], abs=1e-3)
+        assert read_image(path, channel=2)[2].tolist() == [0, 0, 255, 0, 0]
+    clear = np.dstack([colours, np.full((4, 5), 9, np.uint8)])
+    path = save(tmp_path / "alpha.tif", clear, photometric="rgb", extrasamples=["unassalpha"])
+    assert read_image(path)[1, 1] == pytest.approx(149.685)
+
+
+def test_stacks_and_channels_want_a_choice(tmp_path: Path) -> None:
+    stack = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
+    path = save(tmp_path / "stack.tif", stack, photometric="minisblack")
+    with pytest.raises(SimcellError, match=r"stack.tif: has 3 pages; name one by --page, 0 to 2"):
+        read_image(path)
+    assert (read_image(path, page=2) == stack[2]).all()
+    with pytest.raises(SimcellError, match="no --page 3: has 3 pages"):
+        read_image(path, page=3)
+    path = save(tmp_path / "channels.tif", stack, imagej=True, metadata={"axes": "CYX"})
+    with pytest.raises(SimcellError, match="has 3 channels; name one by --channel, 0 to 2"):
+        read_image(path)
+    assert (read_image(path, channel=1) == stack[1]).all()
+    flat = save(tmp_path / "flat.tif", stack[0])
+    for wrong in ({"channel": 1}, {"page": 1}):
+        with pytest.raises(SimcellError, match=r"has one (channel|page); there is no"):
+            read_image(flat, **wrong)
+    sizes = tmp_path / "sizes.tif"
+    with tifffile.TiffWriter(sizes) as file:
+        file.write(stack[0])
+        file.write(stack[0, :2])
+    with pytest.raises(SimcellError, match="has 2 pages"):
+        read_image(sizes)
+
+
+def broken_files(folder: Path) -> dict[str, str]:
+    """Write files that cannot be used; return what is said of each."""
+    holes = np.ones((5, 5), np.float32)
+    holes[2, 2] = np.nan
+    save(folder / "nan.tif", holes)
+    save(folder / "flat.png", np.full((5, 5), 7, np.uint8))
+    whole = save(folder / "cut.tif", noise((64, 64))).read_bytes()
+    (folder / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.png").write_text("no picture")
+    (folder / "empty.tif").write_bytes(b"")
+    save(folder / "complex.npy", np.ones((4, 4), complex))
+    return {
+        "nan.tif": "1 of 25 pixels are NaN",
+        "flat.png": "all pixels are 7",
+        "cut.tif": "cannot be read",
+        "text.png": "cannot be read",
+        "empty.tif": "cannot be read",
+        "complex.npy": "holds complex128",
+        "lost.tif": "no such file",
+        "table.csv": "is no image",
+    }
+
+
+def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    for name, said in broken_files(tmp_path).items():
+        with pytest.raises(SimcellError, match=said) as caught:
+            read_image(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("top", "kind"), [(5, np.uint16), (70_000, np.uint32)])
+def test_labels_survive_their_file(tmp_path: Path, top: int, kind: type) -> None:
+    labels = np.zeros((300, 300), np.int32)
+    labels[5:9, 5:9] = top
+    path = tmp_path / "labels.tif"
+    write_labels(path, labels)
+    assert tifffile.imread(path).dtype == kind
+    assert (read_labels(path) == labels).all()
+    assert [p.name for p in tmp_path.iterdir()] == ["labels.tif"]
+
+
+def test_what_is_no_label_image_is_refused(tmp_path: Path) -> None:
+    whole = save(tmp_path / "whole.tif", np.float32([[0, 1], [2, 2]]))
+    assert read_labels(whole).tolist() == [[0, 1], [2, 2]]
+    grey = save(tmp_path / "grey.png", np.dstack([np.uint8([[0, 9]])] * 3))
+    assert read_labels(grey).tolist() == [[0, 9]]
+    for name, array in (
+        ("half.tif", np.float32([[0, 0.5]])),
+        ("minus.tif", np.int16([[0, -1]])),
+        ("colours.png", np.uint8([[[0, 1, 2], [0, 0, 0]]])),
+    ):
+        with pytest.raises(SimcellError, match=f"{name}: has"):
+            read_labels(save(tmp_path / name, array))
+
+
+# The command
+
+
+@pytest.fixture
+def _model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_segment, "_load", lambda *_: Identity())
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(cli_segment.segment, [str(word) for word in words])
+
+
+@pytest.mark.usefixtures("_model")
+def test_command_takes_files_folders_and_patterns(tmp_path: Path) -> None:
+    for folder, names in (("a", ["one.png", "two.tif"]), ("b", ["three.png", "four.png"])):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            save(tmp_path / folder / name, honeycomb())
+    (tmp_path / "a" / "notes.txt").write_text("not an image")
+    out = tmp_path / "out"
+    result = run(
+        tmp_path / "a",
+        tmp_path / "b" / "th*.png",
+        tmp_path / "b" / "four.png",
+        tmp_path / "a" / "one.png",
+        "-m",
+        "any",
+        "-o",
+        out,
+    )
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split()[1:3] for line in lines[:-1]] == [["16", "cells"]] * 4
+    assert lines[-1] == f"4 of 4 images -> {out}"
+    names = {"one", "two", "three", "four"}
+    for folder, suffix in (
+        ("labels", "tif"),
+        ("cells", "csv"),
+        ("overlays", "png"),
+        ("probabilities", "tif"),
+    ):
+        assert {p.name for p in (out / folder).iterdir()} == {f"{n}.{suffix}" for n in names}
+    labels = tifffile.imread(out / "labels" / "one.tif")
+    assert labels.max() == 16
+    with (out / "cells" / "one.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["label", "y_px", "x_px", "area_px"]
+    assert [int(row["area_px"]) for row in rows] == np.bincount(labels.ravel())[1:].tolist()
+    probability = tifffile.imread(out / "probabilities" / "one.tif")
+    assert (probability == honeycomb() / np.float32(255)).all()
+
+
+@pytest.mark.usefixtures("_model")
+def test_command_goes_on_after_bad_files(tmp_path: Path) -> None:
+    broken = broken_files(tmp_path)
+    files = [tmp_path / name for name in broken]
+    good = save(tmp_path / "good.png", honeycomb())
+    out = tmp_path / "out"
+    result = run(*files, good, "-m", "any", "-o", out, "--labels-only")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == len(files)
+    for name, said in broken.items():
+        assert any(name in line and said in line for line in result.stderr.splitlines())
+    assert [p.name for p in (out / "labels").iterdir()] == ["good.tif"]
+    assert f"1 of {len(files) + 1} images" in result.stdout
+    assert sorted(p.name for p in out.iterdir()) == ["cells", "labels"]
+
+
+@pytest.mark.usefixtures("_model")
+def test_command_overwrites_nothing_unasked(tmp_path: Path) -> None:
+    image, out = save(tmp_path / "one.png", honeycomb()), tmp_path / "out"
+    (out / "overlays").mkdir(parents=True)
+    (out / "overlays" / "one.png").write_text("mine")
+    result = run(image, "-m", "any", "-o", out)
+    assert isinstance(result.exception, SimcellError)
+    assert "one.png: exists already; choose another --out or add --overwrite" in str(
+        result.exception
+    )
+    assert (out / "overlays" / "one.png").read_text() == "mine"
+    assert not (out / "labels").exists()
+    assert run(image, "-m", "any", "-o", out, "--overwrite").exit_code == 0
+    assert (out / "overlays" / "one.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.usefixtures("_model")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["one.png", "two/one.tif"], "would both be written"),
+        (["no*.png"], "matches nothing"),
+        (["empty"], "holds no image"),
+        (["one.png", "--diameter", "1"], "--diameter 1: must be at least 3"),
+        (["one.png", "--weights", "x"], "goes with --split stardist"),
+        (["one.png", "--split", "stardist"], "stardist: cannot be imported"),
+        (["one.png", "--refine", "depth"], "give FIELD=VALUE with one of tissue_radius"),
+        (["one.png", "--refine", "depth=7"], "--refine depth=7: Input should be less than"),
+    ],
+)
+def test_command_refuses_what_it_cannot_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "stardist", None)
+    for folder in ("two", "empty"):
+        Path(folder).mkdir()
+    save(Path("one.png"), honeycomb())
+    save(Path("two/one.tif"), honeycomb())
+    result = run(*words, "-m", "any", "-o", "out")
+    assert isinstance(result.exception, SimcellError)
+    assert said in str(result.exception)
+    assert not Path("out").exists()
+
+
+def test_options_reach_the_refinement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spy(predictor, image, *, refinement, **others) -> object:
+        seen.append((refinement, others))
+        return segment(predictor, image)
+
+    monkeypatch.setattr(cli_segment, "_load", lambda *_: Identity())
+    monkeypatch.setattr("dermogan.segment.segment", spy)
+    image = save(tmp_path / "one.png", honeycomb())
+    words = ["--threshold", "0.4", "--refine", "depth=0.3", "--diameter", "24", "--tile", "64"]
+    assert run(image, "-m", "any", "-o", tmp_path / "out", *words).exit_code == 0
+    [(refinement, others)] = seen
+    assert refinement == Refinement(threshold=0.4, depth=0.3)
+    assert (others["diameter_px"], others["tile_px"]) == (24, 64)
+
+
+def test_classical_names_come_before_models_and_alone_take_settings(tmp_path: Path) -> None:
+    image = save(tmp_path / "one.png", 255 - honeycomb())
+    result = run(image, "-m", "otsu", "-o", tmp_path / "out", "--set", "blur_px=0")
+    assert result.exit_code == 0, result.output
+    assert "16 cells" in result.stdout
+    result = run(image, "-m", "x.model", "-o", tmp_path / "other", "--set", "blur_px=0")
+    assert "goes with a classical method" in str(result.exception)
+
+
+def test_help_shows_whole_commands() -> None:
+    context = click.Context(cli_segment.segment)
+    assert "dermogan segment photo.tif -m confluent -o cells" in cli_segment.segment.get_help(
+        context
+    )
