@@ -289,14 +289,17 @@ def _packs(points: PointSpec) -> bool:
 
 def scenes() -> st.SearchStrategy[Scene]:
     """Any valid scene of a small field or volume."""
-    return st.one_of(flat_scenes(), flat_scenes(), flat_scenes(), volume_scenes())
+    return st.one_of(flat_scenes(), banded_scenes())
+
+
+def banded_scenes() -> st.SearchStrategy[Scene]:
+    """Any valid scene that is painted in bands."""
+    return st.one_of(mosaic_scenes(), volume_scenes())
 
 
 @st.composite
 def flat_scenes(draw: st.DrawFn) -> Scene:
-    """Any valid scene of a small field."""
-    if draw(st.integers(0, 5)) == 0:
-        return draw(mosaic_scenes())
+    """Any valid scene of a small field that is painted whole."""
     made = draw(cells())
     layered = made.kind == "skin_layers"
     frame = draw(frames())
