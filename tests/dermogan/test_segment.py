@@ -407,6 +407,5 @@ def test_classical_names_come_before_models_and_alone_take_settings(tmp_path: Pa
 
 def test_help_shows_whole_commands() -> None:
     context = click.Context(cli_segment.segment)
-    assert "dermogan segment photo.tif -m run/model.safetensors -o cells" in cli_segment.segment.get_help(
-        context
-    )
+    text = cli_segment.segment.get_help(context)
+    assert "dermogan segment photo.tif -m run/model.safetensors -o cells" in text
