@@ -197,10 +197,10 @@ def _cells(
     # Plates and bubbles are hardly bent.
     bends = (painted.bend_um, painted.bend_um, (_STIFF * bend_y, _STIFF * bend_x))
     box = (
-        y + float(bend_y.min()),
-        y + len(bend_y) * spacing_um + float(bend_y.max()),
-        x + float(bend_x.min()),
-        x + bend_x.shape[1] * spacing_um + float(bend_x.max()),
+        y + min(float(bend_y.min()), 0.0),  # plates bend less, down to not at all
+        y + len(bend_y) * spacing_um + max(float(bend_y.max()), 0.0),
+        x + min(float(bend_x.min()), 0.0),
+        x + bend_x.shape[1] * spacing_um + max(float(bend_x.max()), 0.0),
     )
     pitches = (spec.epidermis.cell_um, spec.papillae.basal_um, _PLATE_UM)
     large, small, plate = (
