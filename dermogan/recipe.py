@@ -15,10 +15,19 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from dermogan.errors import DermoganError
-from simcell.settings import Spec, assignment, build, hint, override, parse, write
+from simcell.settings import (
+    Spec,
+    assignment,
+    build,
+    files_in,
+    locate,
+    override,
+    parse,
+    read,
+    write,
+)
 
 ENVIRONMENT = "DERMOGAN_RECIPES"
-_SUFFIXES = {".yaml", ".yml"}
 
 
 class PresetSource(Spec):
@@ -323,41 +332,16 @@ def load_recipe(name: str | os.PathLike[str]) -> Recipe:
         A YAML file (with a slash, or ending in ``.yaml`` or ``.yml``), or the name of a recipe
         in a folder of ``$DERMOGAN_RECIPES`` or shipped with dermogan.
     """
-    text = os.fspath(name)
-    if Path(text).suffix in _SUFFIXES or "/" in text or os.sep in text:
-        return _read(Path(text))
-    known = {file.stem: file for file in recipe_files()}
-    if text not in known:
-        msg = f"recipe {text!r}: no such recipe{hint(text, sorted(known))}"
-        raise DermoganError(msg)
-    return _read(known[text])
+    path = locate("recipe", name, recipe_files)
+    return Recipe.from_text(read("recipe", path), str(path))
 
 
 def recipe_files() -> list[Path]:
     """List recipes, a user's own (``$DERMOGAN_RECIPES``) before the shipped ones."""
-    folders = [Path(f) for f in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if f]
-    found: dict[str, Path] = {}
-    for folder in [*folders, _shipped()]:
-        if not folder.is_dir():
-            msg = f"${ENVIRONMENT}: {str(folder)!r} is no folder; correct or unset the variable"
-            raise DermoganError(msg)
-        for file in sorted(folder.iterdir()):
-            if file.suffix in _SUFFIXES:
-                found.setdefault(file.stem, file)
-    return list(found.values())
+    return files_in(ENVIRONMENT, _shipped())
 
 
 def _shipped() -> Path:
     """Return the folder of shipped recipes: in the wheel, or beside a checkout."""
     packaged = Path(str(files("simcell"))) / "presets" / "recipes"
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "presets" / "recipes"
-
-
-def _read(path: Path) -> Recipe:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8 text"
-        msg = f"recipe {str(path)!r}: cannot be read ({why}); give the path of a YAML file"
-        raise DermoganError(msg) from None
-    return Recipe.from_text(text, str(path))

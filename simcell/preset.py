@@ -20,11 +20,10 @@ from simcell.measure import STATISTICS
 from simcell.paths import Tree, build, find, hint, put, under
 from simcell.rng import stream
 from simcell.scene import IN_BANDS, Scene, Spec
-from simcell.settings import assignment, override, parse, write
+from simcell.settings import assignment, files_in, locate, override, parse, read, write
 from simcell.vary import Distribution, Value
 
 ENVIRONMENT = "SIMCELL_PRESETS"
-_SUFFIXES = {".yaml", ".yml"}
 _MOST_CORNERS = 4096  # combinations of extremes that are tried in one node
 
 
@@ -249,7 +248,8 @@ def _layout(scene: Scene) -> tuple[object, ...]:
     channels = scene.prior.classes if scene.prior.kind == "channels" else 0
     camera = getattr(scene.imaging, "camera", None)
     bits = 8 if camera is None else camera.bits
-    return scene.frame.shape, classes, channels, scene.imaging.kind == "none", bits
+    stains = getattr(scene.imaging, "channels", 1)
+    return scene.frame.shape, classes, channels, scene.imaging.kind == "none", stains, bits
 
 
 def load_preset(name: str | os.PathLike[str]) -> Preset:
@@ -270,41 +270,16 @@ def load_preset(name: str | os.PathLike[str]) -> Preset:
     >>> load_preset("rcm-sg").name
     'rcm-sg'
     """
-    text = os.fspath(name)
-    if Path(text).suffix in _SUFFIXES or "/" in text or os.sep in text:
-        return _read(Path(text))
-    known = {file.stem: file for file in preset_files()}
-    if text not in known:
-        msg = f"preset {text!r}: no such preset{hint(text, sorted(known))}"
-        raise SimcellError(msg)
-    return _read(known[text])
+    path = locate("preset", name, preset_files)
+    return Preset.from_text(read("preset", path), str(path))
 
 
 def preset_files() -> list[Path]:
     """List preset files, a user's own (``$SIMCELL_PRESETS``) before the shipped ones."""
-    folders = [Path(f) for f in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if f]
-    found: dict[str, Path] = {}
-    for folder in [*folders, shipped_folder()]:
-        if not folder.is_dir():
-            msg = f"${ENVIRONMENT}: {str(folder)!r} is no folder; correct or unset the variable"
-            raise SimcellError(msg)
-        for file in sorted(folder.iterdir()):
-            if file.suffix in _SUFFIXES:
-                found.setdefault(file.stem, file)
-    return list(found.values())
+    return files_in(ENVIRONMENT, shipped_folder())
 
 
 def shipped_folder() -> Path:
     """Return the folder of shipped presets: in the wheel, or beside a checkout."""
     packaged = Path(str(files("simcell"))) / "presets"
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "presets"
-
-
-def _read(path: Path) -> Preset:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8 text"
-        msg = f"preset {str(path)!r}: cannot be read ({why}); give the path of a YAML file"
-        raise SimcellError(msg) from None
-    return Preset.from_text(text, str(path))

@@ -1,11 +1,15 @@
 """Settings files: YAML in, overrides from the command line, one clear line for what is wrong.
 
 What presets share with other files of settings, such as the recipes of a trainer: a frozen
-tree of plain numbers (`Spec`), read strictly, with ``path=value`` assignments on top.
+tree of plain numbers (`Spec`), read strictly, with ``path=value`` assignments on top; found
+by name in a user's folders and among the shipped ones, or by path.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -20,16 +24,20 @@ __all__ = [
     "Tree",
     "assignment",
     "build",
+    "files_in",
     "find",
     "hint",
+    "locate",
     "of_kind",
     "override",
     "parse",
     "put",
+    "read",
     "under",
     "write",
 ]
 
+_SUFFIXES = {".yaml", ".yml"}
 _NOT_YAML = (yaml.YAMLError, ValueError, TypeError, RecursionError)
 
 
@@ -51,6 +59,54 @@ class _Loader(yaml.SafeLoader):
 
 def _yaml(text: str) -> Any:  # noqa: ANN401 - whatever the text says
     return yaml.load(text, Loader=_Loader)
+
+
+def files_in(variable: str, shipped: Path) -> list[Path]:
+    """List files of settings, those in the folders of an environment variable before the shipped.
+
+    Of several of one name, the first counts.
+    """
+    folders = [Path(f) for f in os.environ.get(variable, "").split(os.pathsep) if f]
+    found: dict[str, Path] = {}
+    for folder in [*folders, shipped]:
+        if not folder.is_dir():
+            msg = f"${variable}: {str(folder)!r} is no folder; correct or unset the variable"
+            raise SimcellError(msg)
+        for file in sorted(folder.iterdir()):
+            if file.suffix in _SUFFIXES:
+                found.setdefault(file.stem, file)
+    return list(found.values())
+
+
+def locate(what: str, name: str | os.PathLike[str], files: Callable[[], list[Path]]) -> Path:
+    """Return the file that is meant: a path, with a slash or ending in .yaml, or a name.
+
+    Parameters
+    ----------
+    what : str
+        What it is called in errors.
+    name : str or path
+    files : callable
+        Returns the files that have names.
+    """
+    text = os.fspath(name)
+    if Path(text).suffix in _SUFFIXES or "/" in text or os.sep in text:
+        return Path(text)
+    known = {file.stem: file for file in files()}
+    if text not in known:
+        msg = f"{what} {text!r}: no such {what}{hint(text, sorted(known))}"
+        raise SimcellError(msg)
+    return known[text]
+
+
+def read(what: str, path: Path) -> str:
+    """Return the text of a file of settings."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        msg = f"{what} {str(path)!r}: cannot be read ({why}); give the path of a YAML file"
+        raise SimcellError(msg) from None
 
 
 def parse(text: str, where: str, needs: str) -> Tree:

@@ -166,6 +166,13 @@ PRESETS: dict[str, tuple[str, list[str]]] = {
         ["frame.shape = [9, 64, 64]: cells.kind = 'voronoi' needs 2 sides, [y, x]"],
     ),
     "four sides": (HEAD + "scene: {frame: {shape: [2, 9, 64, 64]}}\n", ["or three, [z, y, x]"]),
+    "number of channels that varies": (
+        HEAD + "scene: {frame: {shape: [9, 64, 64]}, region: {kind: full}, "
+        "points: {kind: poisson, density: 100}, cells: {kind: nucleus_golgi}, "
+        "prior: {kind: channels}, imaging: {kind: fluorescence_volume}}\n"
+        "vary: {imaging.channels: {kind: choice, values: [1, 2]}}\n",
+        ["vary.imaging.channels", "same shape and the same arrays", "a preset for each"],
+    ),
     "a flat volume": (
         HEAD + "scene: {region: {kind: full}, cells: {kind: nucleus_golgi}}\n",
         ["frame.shape = [256, 256]", "needs 3 sides, [z, y, x]"],

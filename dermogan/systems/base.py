@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -55,30 +56,32 @@ class Outcome:
     made: dict[str, Tensor] = field(default_factory=dict)
 
 
-class System(nn.Module):
+class System(nn.Module, ABC):
     """Networks, and the losses of one step."""
 
+    @abstractmethod
     def makers(self) -> list[nn.Module]:
         """Return the networks that the first half of a step trains."""
-        raise NotImplementedError
 
     def judges(self) -> list[nn.Module]:
         """Return the networks that the second half trains; none, and there is no second half."""
         return []
 
     @property
+    @abstractmethod
     def product(self) -> nn.Module:
         """The network that is shipped: from A, or C, to logits of B."""
-        raise NotImplementedError
 
+    @abstractmethod
     def seen_by_product(self, patches: Patches) -> Tensor:
         """Return what the shipped network gets of a batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def maker_losses(self, patches: Patches) -> Outcome:
         """Return the losses of the first half."""
-        raise NotImplementedError
 
     def judge_losses(self, patches: Patches, made: dict[str, Tensor]) -> Outcome:
         """Return the losses of the second half, on what the first half made."""
-        raise NotImplementedError
+        del patches, made
+        msg = f"{type(self).__name__} names judges and does not say what they lose"
+        raise AssertionError(msg)

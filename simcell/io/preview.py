@@ -7,7 +7,7 @@ keeps the pixel of each block that differs most from its usual grey, so that thi
 membranes survive.
 
 A volume is shown by its middle plane, and below that by its middle section along x,
-z stretched to scale. A prior's channels are coloured.
+z stretched to scale. Channels are coloured.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _panels(sample: Sample) -> tuple[dict[str, RGB], float]:
     step = _step(next(iter(flat.values())).shape[-2:])
     panels: dict[str, RGB] = {}
     if "image" in flat:
-        panels["image"] = _grey(_scaled(_stretched(flat["image"]), step))
+        panels["image"] = _image_panel(flat["image"], step)
     if "prior" in flat:
         stretched = sample.scene.prior.kind != "classes"  # a class has one grey in all samples
         panels["prior"] = _prior_panel(flat["prior"], step, stretched)
@@ -162,6 +162,13 @@ def _flat(array: NDArray[Any], grid: Grid) -> NDArray[Any]:
     return np.concatenate([plane, gap, section], axis=-2)
 
 
+def _image_panel(image: NDArray[Any], step: float) -> RGB:
+    """Draw an image in greys, or its channels each in its own colour."""
+    if image.ndim == 2:
+        return _grey(_scaled(_stretched(image), step))
+    return tinted(np.stack([_stretched(channel) for channel in image]), step)
+
+
 def _prior_panel(prior: NDArray[np.uint8], step: float, stretched: bool) -> RGB:
     """Draw a prior in greys, or its channels each in its own colour."""
     if prior.ndim == 2:
@@ -170,10 +177,10 @@ def _prior_panel(prior: NDArray[np.uint8], step: float, stretched: bool) -> RGB:
     return tinted(prior, step)
 
 
-def tinted(prior: NDArray[np.uint8], step: float = 1.0) -> RGB:
-    """Draw the channels (c, y, x) of a prior each in its own colour."""
-    total = np.zeros((*_scaled(prior[0], step).shape, 3))
-    for channel, colour in zip(prior, cycle(_TINTS)):
+def tinted(picture: NDArray[np.uint8], step: float = 1.0) -> RGB:
+    """Draw the channels (c, y, x) of a picture each in its own colour."""
+    total = np.zeros((*_scaled(picture[0], step).shape, 3))
+    for channel, colour in zip(picture, cycle(_TINTS)):
         total += _scaled(channel, step)[..., None] * np.array(colour)
     return np.asarray(np.clip(total, 0, 255), np.uint8)
 

@@ -129,3 +129,18 @@ def test_scale_bars_have_round_lengths(
     bar = (row == 255).all(axis=-1).sum()
     assert bar == pytest.approx(float(number) / spacing_um * 16, abs=1)
     assert 0.1 * 320 <= bar <= 0.25 * 320 + 1
+
+
+def test_channels_of_an_image_are_coloured() -> None:
+    from simcell.preset import load_preset
+    from simcell.stages import simulate
+
+    preset = load_preset("nucleus-golgi")
+    preset = preset.with_set(["frame.shape=[6, 32, 40]", "imaging.channels=2"])
+    sample = simulate(preset.scene(seed=0, index=0), seed=0, index=0)
+    assert sample.image is not None
+    assert sample.image.shape == (2, 6, 32, 40)
+    panel = contact_sheet([sample])[12 + 34 :, 12 : 12 + 40 * 10].astype(int)
+    dark = contact_sheet([replace(sample, image=np.zeros_like(sample.image))])
+    assert (panel != dark[12 + 34 :, 12 : 12 + 40 * 10]).any()
+    assert (panel[..., 0] != panel[..., 1]).any()
