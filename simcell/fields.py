@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from simcell.arrays import FloatArray, Image, IntArray
 
+FWHM = 2.3548
+"""Full width at half maximum of a Gaussian, in sigmas."""
 _NODES_PER_SCALE = 1.8  # the field's kernel then has a sigma of at least 1.27 nodes
 _MOST_SIGMA = 16.0  # in nodes; beyond, nodes are set wider apart than the field
 

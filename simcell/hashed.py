@@ -28,7 +28,7 @@ from simcell.arrays import Block, FloatArray, Image
 
 _REACH = 3.5
 """A Gaussian kernel ends so many sigmas from its middle."""
-_SCALE_PER_STEP = 0.8165
+SCALE_PER_STEP = 0.8165
 """Correlation length of cubic B-splines on white nodes, in steps of the nodes."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -106,7 +106,7 @@ def smooth(of: np.uint64, block: Block, scale_px: tuple[float, ...]) -> Image:
     >>> field.shape, bool(0.5 < field.std() < 1.5)
     ((64, 64), True)
     """
-    steps = [max(1.0, s / _SCALE_PER_STEP) for s in scale_px]
+    steps = [max(1.0, s / SCALE_PER_STEP) for s in scale_px]
     first, weights, counts = [], [], []
     for start, size, step in zip(block.start, block.shape, steps, strict=True):
         node, weight = _spline(start, size, step)

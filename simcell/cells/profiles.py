@@ -13,7 +13,7 @@ from math import gamma, pi, sqrt
 import numpy as np
 
 from simcell.arrays import FloatArray
-from simcell.fields import smooth_line
+from simcell.fields import FWHM, smooth_line
 from simcell.rng import Streams
 from simcell.scene.skin import SkinLayers
 
@@ -66,7 +66,7 @@ def _lognormal(normal: FloatArray, cv: float) -> FloatArray:
 def furrows(spec: SkinLayers, x: FloatArray, streams: Streams) -> FloatArray:
     """Depth of the furrows at every node: Gaussian valleys at Poisson places."""
     rng = streams("cells.furrows")
-    sigma = spec.furrow_width_um / 2.3548
+    sigma = spec.furrow_width_um / FWHM
     low, high = x[0] - 4.0 * sigma, x[-1] + 4.0 * sigma
     count = int(rng.poisson(spec.furrows_per_mm * (high - low) / 1000.0))
     at = rng.uniform(low, high, count)

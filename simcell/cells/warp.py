@@ -15,15 +15,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simcell.arrays import FloatArray
-from simcell.hashed import mix, quantile
+from simcell.hashed import SCALE_PER_STEP, mix, quantile
 
 _FURTHEST = 0.4
 """Displacements stay below this share of the long semi-axis."""
 _UNIT = (315.0 / 151.0) ** 1.5
 """Scales cubic B-splines on white knots in space to unit variance."""
-SCALE_PER_STEP = 0.8165
-"""Correlation length of cubic B-splines on white knots, in steps of the knots."""
-
 Ints = NDArray[np.int64]
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from simcell.arrays import FloatArray, Image
-
-_FWHM = 2.3548  # full width at half maximum of a Gaussian, in sigmas
+from simcell.fields import FWHM
 
 _LEAST = 0.1  # below this sigma the kernel is a single pixel
 
@@ -71,7 +70,7 @@ def speckle(shape: tuple[int, ...], looks: float, grain_px: float, rng: Generato
     True
     """
     # Blurred by sigma, the field's correlation is exp(-d² / 4 sigma²), the intensity's its square.
-    sigma = grain_px / _FWHM
+    sigma = grain_px / FWHM
     kernel = cv2.getGaussianKernel(2 * max(1, ceil(3.0 * sigma)) + 1, max(sigma, _LEAST))
     pad = len(kernel) // 2
     power = float(np.sum(kernel**2)) ** 2

@@ -19,14 +19,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simcell.arrays import FloatArray, Image, Parts
-from simcell.fields import blur
+from simcell.fields import FWHM, blur
 from simcell.imaging.camera import expose
 from simcell.imaging.texture import textures
 from simcell.imaging.view import View
 from simcell.rng import Streams
 from simcell.scene.imaging import FluoField, FluoPart, Fluorescence
 
-FWHM = 2.3548  # full width at half maximum of a Gaussian, in sigmas
 _RATIO = 1.45  # of one level of blur to the next
 _SHARPEST_PX = 0.3  # a blur below this does not show
 

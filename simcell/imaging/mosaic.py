@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from simcell import hashed
 from simcell.arrays import Block, Grid, Image, Painted, PaintedMosaic
+from simcell.fields import FWHM
 from simcell.imaging import stitching
 from simcell.imaging.detector import SIGMA_OF_GRAIN, digitise, gamma
 from simcell.imaging.lattice import Seen, lattice, see
 from simcell.imaging.patterns import ARTIFACT, BUBBLES, CORNEUM, NON_LESION, STRIPES, Light
-from simcell.imaging.rcm import FWHM
 from simcell.imaging.tissue import Fields, Ground, Papillae, Regions, reflect, wanted, weights
 from simcell.rng import Streams
 from simcell.scene.mosaic import MosaicNoise, RcmMosaic

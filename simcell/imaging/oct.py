@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 
 from simcell.arrays import FloatArray, Image, Layers
 from simcell.errors import SimcellError
-from simcell.fields import blur, smooth_line, smooth_noise
+from simcell.fields import FWHM, blur, smooth_line, smooth_noise
 from simcell.imaging.coherent import speckle
 from simcell.imaging.skin import confounders, nuclei, patches, streaks
 from simcell.imaging.view import View
 from simcell.rng import Streams
 from simcell.scene.oct import Oct, OctCorneum, OctDermis, OctDisplay, OctField, OctGlass, OctMissing
 
-FWHM = 2.3548  # full width at half maximum of a Gaussian, in sigmas
 _SOFT_UM = 1.5  # softness of borders between textures
 GLASS, GLYCEROL, EPIDERMIS, JUNCTION, DERMIS = range(1, 6)
 

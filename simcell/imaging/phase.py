@@ -33,9 +33,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simcell.arrays import MM_IN_UM, BoolArray, FloatArray, Image, IntArray
-from simcell.fields import blur, smooth_noise, white_noise
+from simcell.fields import FWHM, blur, smooth_noise, white_noise
 from simcell.imaging.camera import expose
-from simcell.imaging.fluorescence import FWHM, illumination
+from simcell.imaging.fluorescence import illumination
 from simcell.imaging.spots import add_gaussians
 from simcell.imaging.view import View
 from simcell.rng import Streams

@@ -19,14 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcell.arrays import Image
-from simcell.fields import blur, perlin_noise, smooth_noise
+from simcell.fields import FWHM, blur, perlin_noise, smooth_noise
 from simcell.imaging.detector import detect, shift_lines, speckle
 from simcell.imaging.spots import add_spots, nuclei
 from simcell.imaging.view import View
 from simcell.rng import Streams
 from simcell.scene.imaging import Rcm, RcmCytoplasm, RcmDefocus, RcmField, RcmMembrane
-
-FWHM = 2.3548  # full width at half maximum of a Gaussian, in sigmas
 
 
 def image(spec: Rcm, view: View, streams: Streams) -> NDArray[np.uint8]:

@@ -23,18 +23,16 @@ from numpy.typing import NDArray
 
 from simcell import hashed
 from simcell.arrays import Block, FloatArray, Grid, Image, IntArray, Painted, VolumePainted
+from simcell.fields import FWHM
 from simcell.imaging.camera import poisson
 from simcell.rng import Streams
 from simcell.scene.volume import FluorescenceVolume, VolumeClutter, VolumePart
-
-_FWHM = 2.354820045
-"""Full width at half maximum of a Gaussian, in sigmas."""
 
 
 def sigma_px(spec: FluorescenceVolume, grid: Grid) -> tuple[float, ...]:
     """Return the sigma of the point spread function along z, y, x in voxels."""
     width = (spec.optics.axial_um, spec.optics.lateral_um, spec.optics.lateral_um)
-    return tuple(w / _FWHM / s for w, s in zip(width, grid.spacing_um, strict=True))
+    return tuple(w / FWHM / s for w, s in zip(width, grid.spacing_um, strict=True))
 
 
 def halo(spec: FluorescenceVolume, grid: Grid) -> tuple[int, ...]:
@@ -66,9 +64,11 @@ def image(spec: FluorescenceVolume, painted: Painted, grid: Grid, streams: Strea
     clutter = _clutter(spec.clutter, painted.block, grid, streams)
     seen = [clutter] if spec.channels == 1 else [clutter, clutter.copy()]
     for odd, (name, part) in enumerate({"nucleus": spec.nucleus, "golgi": spec.golgi}.items()):
-        for channel, light in enumerate(seen):
-            share = 1.0 if spec.channels == 1 or channel == odd else spec.bleed
-            _add_stain(light, part, name, painted, (odd, share), grid, streams)
+        shares = [
+            1.0 if spec.channels == 1 or channel == odd else spec.bleed
+            for channel in range(spec.channels)
+        ]
+        _add_stain(seen, shares, (odd, name, part), painted, grid, streams)
     levels = [
         _expose(spec, hashed.soften(light, sigma), inner, channel, grid, streams)
         for channel, light in enumerate(seen)
@@ -77,29 +77,30 @@ def image(spec: FluorescenceVolume, painted: Painted, grid: Grid, streams: Strea
 
 
 def _add_stain(
-    light: Image,
-    part: VolumePart,
-    name: str,
+    seen: list[Image],
+    shares: list[float],
+    stain: tuple[int, str, VolumePart],
     painted: VolumePainted,
-    shown: tuple[int, float],
     grid: Grid,
     streams: Streams,
 ) -> None:
-    """Add the light of all nuclei (shown[0] = 0), or Golgi (1), of which a share is seen."""
-    owner, (odd, share) = painted.owner, shown
-    most = int(owner.max(initial=0))
-    if part.brightness == 0 or share == 0 or most == 0:
+    """Add the light of all nuclei (stain[0] = 0), or Golgi (1), to the channels that see it."""
+    odd, name, part = stain
+    most = int(painted.owner.max(initial=0))
+    if part.brightness == 0 or most == 0:
         return
     spread = hashed.normals(
         hashed.key(streams(f"imaging.{name}_level")), Block((0, 0), (1, most + 1))
     )[0]
     level = _lognormal(spread, np.log1p(part.cell_cv**2) ** 0.5)
-    level *= np.float32(share * part.brightness)
+    level *= np.float32(part.brightness)
     field = np.zeros((1, 1, 1), np.float32)
     if part.texture > 0:
         scale = tuple(part.texture_um / s for s in grid.spacing_um)
         field = hashed.smooth(hashed.key(streams(f"imaging.{name}_texture")), painted.block, scale)
-    _light_up(light, owner, odd, level, field, part.texture)
+    for light, share in zip(seen, shares, strict=True):
+        if share > 0:
+            _light_up(light, painted.owner, odd, np.float32(share) * level, field, part.texture)
 
 
 @njit(cache=True)

@@ -167,8 +167,14 @@ class FluorescenceVolume(Spec):
     camera: FluoCamera = FluoCamera(photons=150.0, read_noise=2.0, gain=1.0, offset=8.0)
 
     @model_validator(mode="after")
-    def _no_jpeg(self) -> Self:
+    def _without_what_needs_one_plane(self) -> Self:
         if self.camera.jpeg:
             msg = f"camera.jpeg = {self.camera.jpeg}: volumes are not compressed; set it to 0"
+            raise ValueError(msg)
+        if self.camera.smooth_px:
+            msg = (
+                f"camera.smooth_px = {self.camera.smooth_px}: volumes are not smoothed by the "
+                "camera; set it to 0; blur is lateral_um of optics"
+            )
             raise ValueError(msg)
         return self

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from simcell.arrays import Grid, Parts
+from simcell.fields import FWHM
 from simcell.imaging import View, camera, render
 from simcell.imaging.camera import expose, photons
-from simcell.imaging.fluorescence import FWHM, clouds, illumination, out_of_focus
+from simcell.imaging.fluorescence import clouds, illumination, out_of_focus
 from simcell.imaging.texture import textures
 from simcell.rng import Streams
 from simcell.scene.imaging import (

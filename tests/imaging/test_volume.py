@@ -160,6 +160,13 @@ def test_the_blur_is_that_of_a_plain_gaussian():
     np.testing.assert_allclose(ours, plain[7:-7, 4:-4, 4:-4], atol=1e-5)
 
 
-def test_jpeg_is_refused():
-    with pytest.raises(ValueError, match=r"camera.jpeg = 90: volumes are not compressed"):
-        FluorescenceVolume(camera=FluoCamera(jpeg=90))
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ({"jpeg": 90}, r"camera.jpeg = 90: volumes are not compressed"),
+        ({"smooth_px": 1.0}, r"camera.smooth_px = 1.0: volumes are not smoothed"),
+    ],
+)
+def test_what_needs_one_plane_is_refused(setting, line):
+    with pytest.raises(ValueError, match=line):
+        FluorescenceVolume(camera=FluoCamera(**setting))
