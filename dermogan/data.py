@@ -116,34 +116,39 @@ class Data:
 
     def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
         """Make the batch of one step, or one of several devices' equal shares of it."""
-        whole = self.recipe.data.batch
-        share = whole // ranks
-        first = step * whole + rank * share
-        made: dict[str, list[FloatImage]] = {}
-        for number in range(first, first + share):
-            for name, patch in self._patches(number).items():
-                made.setdefault(name, []).append(patch)
-        stacked = {name: np.stack(patches)[:, None] for name, patches in made.items()}
+        data = self.recipe.data
+        alone = _share(step, data.batch, rank, ranks)
+        paired = _share(step, data.pairs_batch or data.batch, rank, ranks)
+        warm = step < self.recipe.warm_steps
+        made = [{} if warm else self._unpaired(number) for number in alone]
+        both = [self._pair(number) for number in paired]
+        stacked = {
+            name: np.stack([one[name] for one in some])[:, None]
+            for some in (made, both)
+            for name in some[0]
+        }
         noise = None
-        if isinstance(self.recipe.system, CycleGan):
-            noise = self._noise(range(first, first + share))
-        return Batch(self.seed, step, first, **stacked, noise=noise)
+        if isinstance(self.recipe.system, CycleGan) and not warm:
+            noise = self._noise(alone)
+        return Batch(self.seed, step, alone.start, **stacked, noise=noise)
 
-    def _patches(self, number: int) -> dict[str, FloatImage]:
+    def _unpaired(self, number: int) -> dict[str, FloatImage]:
         made: dict[str, FloatImage] = {}
-        domains = self._domains
-        if "images" in domains:
+        if "images" in self._domains:
             made["images"], _ = self._cut("images", number)
-        if "priors" in domains:
+            if self.recipe.data.filter is not None:
+                made["filtered"] = apply(self.recipe.data.filter, made["images"])
+        if "priors" in self._domains:
             made["priors"] = _prior(self._cut("priors", number))
-        if "pairs" in domains:
+        return made
+
+    def _pair(self, number: int) -> dict[str, FloatImage]:
+        made: dict[str, FloatImage] = {}
+        if "pairs" in self._domains:
             both = self._cut("pairs", number)
             made["pair_images"], made["pair_priors"] = both[0], _prior(both)
-        how = self.recipe.data.filter
-        if how is not None:
-            for image, filtered in (("images", "filtered"), ("pair_images", "pair_filtered")):
-                if image in made:
-                    made[filtered] = apply(how, made[image])
+            if self.recipe.data.filter is not None:
+                made["pair_filtered"] = apply(self.recipe.data.filter, both[0])
         return made
 
     def _cut(self, domain: str, number: int) -> tuple[FloatImage, FloatImage | None]:
@@ -168,6 +173,13 @@ class Data:
                 for n in numbers
             ]
         )
+
+
+def _share(step: int, batch: int, rank: int, ranks: int) -> range:
+    """Return the numbers of the patches of a step that one of several devices makes."""
+    share = batch // ranks
+    first = step * batch + rank * share
+    return range(first, first + share)
 
 
 def _prior(cut: tuple[FloatImage, FloatImage | None]) -> FloatImage:

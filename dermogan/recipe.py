@@ -127,6 +127,9 @@ class Data(Spec):
     normalise_px: float = Field(20.0, ge=1, le=500, description="sd of the local normalisation")
     patch_px: int = Field(128, ge=16, le=4096, description="side of a patch")
     batch: int = Field(4, ge=1, le=4096, description="patches of each domain a step")
+    pairs_batch: int | None = Field(
+        None, ge=1, le=4096, description="simulated pairs a step; None = as many as of the others"
+    )
     augment: Augment = Augment()
     workers: int = Field(1, ge=0, le=256, description="processes that make batches; 0 = none")
 
@@ -137,6 +140,11 @@ class UNet(Spec):
     kind: Literal["unet"] = "unet"
     base: int = Field(16, ge=1, le=512, description="channels of the first level")
     depth: int = Field(4, ge=1, le=6, description="number of halvings")
+    norm: Literal["instance", "batch"] = Field(
+        "instance",
+        description="statistics that features are normalised by: of each image, or of the batch; "
+        "makers of priors of cycle-GANs freeze those of the batch after warm_steps",
+    )
 
 
 class ResNet(Spec):
@@ -192,6 +200,10 @@ class CycleGan(Spec):
     network: GeneratorSpec = ResNet()
     discriminator: PatchGan = PatchGan()
     weights: Weights = Weights()
+    warm_steps: int = Field(
+        0, ge=0, le=2**31, description="first steps, on the simulated pairs alone"
+    )
+    warm_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of these steps")
     z_noise: int = Field(0, ge=0, le=8, description="noise channels beside the prior, B to A")
     mask_noise: float = Field(
         0.0, ge=0, le=1, description="sd of noise on made priors before they become images again"
@@ -258,6 +270,7 @@ class Recipe(Spec):
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         self._check_domains()
+        self._check_warm_up()
         step = self.multiple
         if self.data.patch_px % step:
             near = max(step, round(self.data.patch_px / step) * step)
@@ -280,6 +293,31 @@ class Recipe(Spec):
             if given and not needed:
                 msg = f"data.{name}: the system {self.system.kind} does not use it; set it to null"
                 raise ValueError(msg)
+
+    def _check_warm_up(self) -> None:
+        """Ask for pairs where they alone are to be learnt from, and for steps beyond them."""
+        warm, network = self.warm_steps, self.system.network
+        batch = isinstance(network, UNet) and network.norm == "batch"
+        if batch and isinstance(self.system, CycleGan) and warm == 0:
+            msg = (
+                "system.network.norm = batch: needs first steps on pairs, to learn its statistics; "
+                "set system.warm_steps, or norm: instance"
+            )
+            raise ValueError(msg)
+        if warm and self.data.pairs is None:
+            msg = f"system.warm_steps = {warm}: no pairs to learn from; set weights.pairs"
+            raise ValueError(msg)
+        if warm and warm >= self.budget.steps:
+            msg = (
+                f"system.warm_steps = {warm}: must be below budget.steps = {self.budget.steps}, "
+                "or nothing but pairs is learnt from"
+            )
+            raise ValueError(msg)
+
+    @property
+    def warm_steps(self) -> int:
+        """First steps that are made on simulated pairs alone."""
+        return self.system.warm_steps if isinstance(self.system, CycleGan) else 0
 
     @property
     def multiple(self) -> int:

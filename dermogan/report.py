@@ -41,17 +41,27 @@ class Log:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         write_whole(path, text.getvalue().encode())
-        self._empty = not rows
+        self._columns = rows[0][1:-1] if rows else []
 
     def row(self, step: int, losses: dict[str, float], score: float | None) -> None:
         """Add the row of a step, counted from 1."""
+        if not set(losses) <= set(self._columns):
+            self._widen(losses)
         with self._path.open("a", newline="", encoding="utf-8") as file:
             out = csv.writer(file, lineterminator="\n")
-            if self._empty:
-                out.writerow(["step", *losses, "score"])
-                self._empty = False
-            values = [f"{value:.6g}" for value in losses.values()]
+            values = [f"{losses[name]:.6g}" if name in losses else "" for name in self._columns]
             out.writerow([step, *values, "" if score is None else f"{score:.6g}"])
+
+    def _widen(self, losses: dict[str, float]) -> None:
+        """Add columns for losses that are new, as after a start on pairs alone."""
+        with self._path.open(newline="", encoding="utf-8") as old:
+            rows = list(csv.DictReader(old))
+        self._columns += [name for name in losses if name not in self._columns]
+        text = io.StringIO()
+        out = csv.DictWriter(text, ["step", *self._columns, "score"], lineterminator="\n")
+        out.writeheader()
+        out.writerows(rows)
+        write_whole(self._path, text.getvalue().encode())
 
 
 def _number(row: Sequence[str]) -> float:

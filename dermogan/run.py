@@ -26,9 +26,9 @@ from dermogan.data import Data, Feed
 from dermogan.errors import DermoganError
 from dermogan.files import write_whole
 from dermogan.model import SUFFIX, save_model
-from dermogan.networks import Generator
+from dermogan.networks import BatchNorm, Generator, freeze
 from dermogan.networks.norm import InstanceNorm
-from dermogan.recipe import Recipe
+from dermogan.recipe import CycleGan, Recipe
 from dermogan.report import Bar, Log, panel
 from dermogan.systems import Outcome, Patches, System, build_system
 from dermogan.validate import Finding, Validator
@@ -101,7 +101,7 @@ class Run:
         self.judges.requires_grad_(False)  # they pass gradients on and keep none
         outcome = self._descend("makers", lambda: self.system.maker_losses(patches))
         parts = dict(outcome.parts)
-        if len(self.judges):
+        if len(self.judges) and not self.system.is_warming(patches.step):
             self.judges.requires_grad_(True)
             judged = self._descend(
                 "judges", lambda: self.system.judge_losses(patches, outcome.made)
@@ -122,15 +122,18 @@ class Run:
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
         average_gradients(self.fabric, parameters)
         for group in optimiser.param_groups:
-            group["lr"] = self.recipe.optimiser.rate * self._pace()
+            group["lr"] = self._rate()
         optimiser.step()
         return outcome
 
-    def _pace(self) -> float:
-        """Return the learning rate as a share of the first one."""
+    def _rate(self) -> float:
+        """Return the learning rate of this step."""
+        if isinstance(self.recipe.system, CycleGan) and self.step < self.recipe.warm_steps:
+            return self.recipe.system.warm_rate
         steps, start = self.recipe.budget.steps, self.recipe.optimiser.decay_from
         left = steps - self.step
-        return min(1.0, left / (steps * (1 - start))) if start < 1 else 1.0
+        pace = min(1.0, left / (steps * (1 - start))) if start < 1 else 1.0
+        return self.recipe.optimiser.rate * pace
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -139,6 +142,12 @@ class Run:
         pairs = zip(self.average.parameters(), self.system.product.parameters(), strict=True)
         for mine, its in pairs:
             mine.lerp_(its, 1 - memory)
+        for part, its_part in zip(
+            self.average.modules(), self.system.product.modules(), strict=True
+        ):
+            if isinstance(part, BatchNorm) and isinstance(its_part, BatchNorm):
+                part.mean.lerp_(its_part.mean, 1 - memory)
+                part.variance.lerp_(its_part.variance, 1 - memory)
 
     @torch.no_grad()
     def _calibrate(self) -> None:
@@ -146,6 +155,7 @@ class Run:
         for part in self.average.modules():
             if isinstance(part, InstanceNorm):
                 part.seen.zero_()
+        freeze(self.average, frozen=True)  # those of batches follow with the weights
         self.average.train()
         for step in range(self.step, self.step + _CALIBRATION):
             patches = Patches.of(self.data.batch(step), self.fabric.device)

@@ -87,9 +87,10 @@ def train(
     """
     fabric_module = need("lightning_fabric")
     folder = Path(out)
-    if recipe.data.batch % devices:
-        msg = f"data.batch = {recipe.data.batch}: must be a multiple of --devices = {devices}"
-        raise DermoganError(msg)
+    for name, batch in (("batch", recipe.data.batch), ("pairs_batch", recipe.data.pairs_batch)):
+        if batch is not None and batch % devices:
+            msg = f"data.{name} = {batch}: must be a multiple of --devices = {devices}"
+            raise DermoganError(msg)
     torch.set_num_threads(threads)
     fabric = fabric_module.Fabric(
         accelerator=accelerator, devices=devices, strategy=strategy, precision=precision

@@ -6,12 +6,13 @@ from typing import assert_never
 
 from torch import nn
 
+from dermogan.networks.norm import BatchNorm, freeze
 from dermogan.networks.patchgan import PatchDiscriminator
 from dermogan.networks.resnet import ResNetGenerator
 from dermogan.networks.unet import UNetGenerator
 from dermogan.recipe import GeneratorSpec, ResNet, UNet
 
-__all__ = ["Generator", "PatchDiscriminator", "generator", "glorot"]
+__all__ = ["BatchNorm", "Generator", "PatchDiscriminator", "freeze", "generator", "glorot"]
 
 Generator = UNetGenerator | ResNetGenerator
 
@@ -20,7 +21,7 @@ def generator(spec: GeneratorSpec, channels: int = 1) -> Generator:
     """Build a generator from ``channels`` channels to one, without an output activation."""
     match spec:
         case UNet():
-            return UNetGenerator(channels, spec.base, spec.depth)
+            return UNetGenerator(channels, spec.base, spec.depth, spec.norm)
         case ResNet():
             return ResNetGenerator(channels, spec.base, spec.blocks)
         case _:

@@ -1,9 +1,14 @@
-"""Instance normalisation that is the same for a tile as for the whole image, once trained.
+"""Normalisation of features that is the same for a tile as for the whole image, once trained.
 
-Decision: while training, every image is normalised by its own statistics, as cycle-GANs have it,
-and their running average is kept; afterwards that average is used. Statistics of a tile would
-differ from those of the whole image and leave seams. The price: a new image is taken to have the
-statistics of those seen in training, which the local normalisation of inputs sees to.
+Decision: while training, images are normalised by their own statistics (each by itself, as
+cycle-GANs have it, or the batch as one) and their running average is kept; afterwards that average
+is used. Statistics of a tile would differ from those of the whole image and leave seams. The
+price: a new image is taken to have the statistics of those seen in training. Where images of many
+looks are learnt from, each one's own statistics are too far from the average, and those of the
+batch are better.
+
+Decision: a batch that several devices share is normalised as one, or training on two devices would
+not be training with a batch of twice the size.
 
 Decision: the group norm of torch with one channel a group. Its instance norm gives wrong
 gradients on the CPU for a batch of one in the memory format channels_last.
@@ -12,10 +17,19 @@ gradients on the CPU for a batch of one in the memory format channels_last.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.nn import functional
 
 _EPS = 1e-5
 _MEMORY = 0.99
+_BATCH_MEMORY = 0.95
+
+
+def _by(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Normalise x (n, channels, y, x) by given statistics of channels."""
+    scale = weight * torch.rsqrt(variance + _EPS)
+    shift = bias - mean * scale
+    return x * scale[:, None, None] + shift[:, None, None]
 
 
 class InstanceNorm(nn.Module):
@@ -41,9 +55,7 @@ class InstanceNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x (n, channels, y, x)."""
         if not self.training:
-            scale = self.weight * torch.rsqrt(self.variance + _EPS)
-            shift = self.bias - self.mean * scale
-            return x * scale[:, None, None] + shift[:, None, None]
+            return _by(x, self.mean, self.variance, self.weight, self.bias)
         x = x.to(self.weight.dtype).contiguous()  # statistics in single precision
         n, channels, height, width = x.shape
         out, mean, rstd = torch.native_group_norm(
@@ -59,3 +71,59 @@ class InstanceNorm(nn.Module):
         share = (1 / self.seen).clamp(min=1 - _MEMORY)
         self.mean.lerp_(mean.mean(0), share)
         self.variance.lerp_((rstd.pow(-2) - _EPS).mean(0), share)
+
+
+class BatchNorm(nn.Module):
+    """Normalise every channel of a batch; afterwards, or once frozen, by the average statistics.
+
+    Parameters
+    ----------
+    channels : int
+
+    Attributes
+    ----------
+    frozen : bool
+        Whether the average statistics are used in training too, and change no more.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+        self.frozen = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x (n, channels, y, x)."""
+        if self.frozen or not self.training:
+            return _by(x, self.mean, self.variance, self.weight, self.bias)
+        x = x.to(self.weight.dtype)  # statistics in single precision
+        if distributed.is_available() and distributed.is_initialized():
+            mean, variance = _of_all_devices(x)
+            with torch.no_grad():
+                self.mean.lerp_(mean, 1 - _BATCH_MEMORY)
+                self.variance.lerp_(variance, 1 - _BATCH_MEMORY)
+            return _by(x, mean, variance, self.weight, self.bias)
+        return functional.batch_norm(
+            x, self.mean, self.variance, self.weight, self.bias, True, 1 - _BATCH_MEMORY, _EPS
+        )
+
+
+def _of_all_devices(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and variance of the channels of a batch that devices share evenly."""
+    from torch.distributed.nn.functional import all_reduce
+
+    sums = torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
+    mean, square = all_reduce(sums) / distributed.get_world_size()
+    return mean, (square - mean.square()).clamp(min=0)
+
+
+def freeze(network: nn.Module, frozen: bool) -> None:
+    """Freeze the statistics of a network's batches, or let them follow again."""
+    for part in network.modules():
+        if isinstance(part, BatchNorm):
+            part.frozen = frozen

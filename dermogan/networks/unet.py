@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dermogan.networks.norm import InstanceNorm
+from dermogan.networks.norm import BatchNorm, InstanceNorm
 
 _WIDEST = 8  # times the first level's channels: deeper levels gain little and weigh much
 
 
-def _block(channels: int, out: int) -> nn.Sequential:
+def _block(channels: int, out: int, norm: type[InstanceNorm | BatchNorm]) -> nn.Sequential:
     """Two convolutions, each normalised."""
     return nn.Sequential(
         nn.Conv2d(channels, out, 3, padding=1, bias=False),
-        InstanceNorm(out),
+        norm(out),
         nn.LeakyReLU(0.1, inplace=True),
         nn.Conv2d(out, out, 3, padding=1, bias=False),
-        InstanceNorm(out),
+        norm(out),
         nn.LeakyReLU(0.1, inplace=True),
     )
 
@@ -33,18 +35,23 @@ class UNetGenerator(nn.Module):
         Channels of the first level; they double with every level, up to eight times.
     depth : int
         Number of halvings; sides of images are multiples of ``2 ** depth``.
+    norm : {"instance", "batch"}
+        Whose statistics features are normalised by in training.
     """
 
-    def __init__(self, channels: int, base: int, depth: int) -> None:
+    def __init__(
+        self, channels: int, base: int, depth: int, norm: Literal["instance", "batch"] = "instance"
+    ) -> None:
         super().__init__()
+        kind = BatchNorm if norm == "batch" else InstanceNorm
         widths = [base * min(2**level, _WIDEST) for level in range(depth + 1)]
         self.down = nn.ModuleList()
         for width in widths:
-            self.down.append(_block(channels, width))
+            self.down.append(_block(channels, width, kind))
             channels = width
         self.up = nn.ModuleList()
         for width in reversed(widths[:-1]):
-            self.up.append(_block(channels + width, width))
+            self.up.append(_block(channels + width, width, kind))
             channels = width
         self.last = nn.Conv2d(channels, 1, 1)
         self.multiple = 2**depth

@@ -80,6 +80,11 @@ class System(nn.Module, ABC):
     def maker_losses(self, patches: Patches) -> Outcome:
         """Return the losses of the first half."""
 
+    def is_warming(self, step: int) -> bool:
+        """Return whether a step learns from simulated pairs alone, without the second half."""
+        del step
+        return False
+
     def judge_losses(self, patches: Patches, made: dict[str, Tensor]) -> Outcome:
         """Return the losses of the second half, on what the first half made."""
         del patches, made

@@ -31,19 +31,33 @@ class CycleGanSystem(System):
         return self.one.to_prior
 
     def seen_by_product(self, patches: Patches) -> Tensor:
-        """Return domain A, or C."""
-        seen: Tensor = patches.images if self.spec.task == "image" else patches.filtered
+        """Return domain A, or C; of the simulated pairs while there is nothing else."""
+        images = self.spec.task == "image"
+        if self.is_warming(patches.step):
+            return self._simulated(patches)
+        seen: Tensor = patches.images if images else patches.filtered
         return seen
+
+    def _simulated(self, patches: Patches) -> Tensor:
+        images = self.spec.task == "image"
+        simulated: Tensor = patches.pair_images if images else patches.pair_filtered
+        return simulated
+
+    def is_warming(self, step: int) -> bool:
+        """Return whether a step is one of the first, on pairs alone."""
+        return self.one.is_warming(step)
 
     def maker_losses(self, patches: Patches) -> Outcome:
         """Add up both trios, and the loss on pairs where it has a weight."""
         weights, task = self.spec.weights, self.one
+        if self.is_warming(patches.step):
+            pairs = task.paired(self._simulated(patches), patches.pair_priors)
+            return Outcome(weights.pairs * pairs, {"pairs": pairs})
         half = task.losses(self.seen_by_product(patches), patches.priors, patches.noise)
         loss = total(weighted(half.prior_trio, weights)) + total(weighted(half.image_trio, weights))
         parts = named(half, task.name)
         if weights.pairs:
-            simulated = patches.pair_images if self.spec.task == "image" else patches.pair_filtered
-            parts["pairs"] = task.paired(simulated, patches.pair_priors)
+            parts["pairs"] = task.paired(self._simulated(patches), patches.pair_priors)
             loss = loss + weights.pairs * parts["pairs"]
         made = {f"prior_{task.name}": half.made_prior, f"image_{task.name}": half.made_image}
         return Outcome(loss, parts, {name: image.detach() for name, image in made.items()})

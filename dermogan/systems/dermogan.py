@@ -69,13 +69,23 @@ class DermoGanSystem(System):
         return self.of_images.to_prior
 
     def seen_by_product(self, patches: Patches) -> Tensor:
-        """Return domain A."""
+        """Return domain A; the simulated images while there is nothing else."""
         seen: Tensor = patches.images
+        if self.is_warming(patches.step):
+            seen = patches.pair_images
         return seen
+
+    def is_warming(self, step: int) -> bool:
+        """Return whether a step is one of the first, on pairs alone."""
+        self.of_filtered.is_warming(step)
+        return self.of_images.is_warming(step)
 
     def maker_losses(self, patches: Patches) -> Outcome:
         """Couple the tasks' makers of priors; makers of images have their own trios."""
         weights = self.spec.weights
+        if self.is_warming(patches.step):
+            pairs = self._paired(patches)
+            return Outcome(weights.pairs * pairs, {"pairs": pairs})
         a = self.of_images.losses(patches.images, patches.priors, patches.noise)
         c = self.of_filtered.losses(patches.filtered, patches.priors, patches.noise)
         agreement = mae(a.made_prior, c.made_prior)
@@ -86,12 +96,14 @@ class DermoGanSystem(System):
             loss = loss + total(weighted(half.image_trio, weights))
         parts = named(a, "a") | named(c, "c") | {"agreement": agreement}
         if weights.pairs:
-            parts["pairs"] = self.of_images.paired(patches.pair_images, patches.pair_priors)
-            parts["pairs"] = parts["pairs"] + self.of_filtered.paired(
-                patches.pair_filtered, patches.pair_priors
-            )
+            parts["pairs"] = self._paired(patches)
             loss = loss + weights.pairs * parts["pairs"]
         return Outcome(loss, parts, _made(a, c))
+
+    def _paired(self, patches: Patches) -> Tensor:
+        """Return what both makers of priors lose on simulated pairs."""
+        of_images = self.of_images.paired(patches.pair_images, patches.pair_priors)
+        return of_images + self.of_filtered.paired(patches.pair_filtered, patches.pair_priors)
 
     def judge_losses(self, patches: Patches, made: dict[str, Tensor]) -> Outcome:
         """Add up the losses of the four judges."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from dermogan.losses import cross_entropy, dice, lsgan_discriminator, lsgan_generator, mae
-from dermogan.networks import PatchDiscriminator, generator, glorot
-from dermogan.recipe import CycleGan, Weights
+from dermogan.networks import PatchDiscriminator, freeze, generator, glorot
+from dermogan.recipe import CycleGan, UNet, Weights
 from dermogan.systems.base import Patches
 from dermogan.systems.pool import Pool
 
@@ -23,7 +23,7 @@ class Half:
     Attributes
     ----------
     prior_trio, image_trio : dict
-        ``adversarial``, ``identity`` and ``cycle``, before weights.
+        ``adversarial``, ``cycle`` and, where it has a weight, ``identity``; before weights.
     made_prior, made_image : Tensor
     """
 
@@ -47,7 +47,10 @@ class Task(nn.Module):
         super().__init__()
         self.spec, self.name = spec, name
         self.to_prior = generator(spec.network)
-        self.to_image = generator(spec.network, 1 + spec.z_noise)
+        back = spec.network
+        if isinstance(back, UNet):  # its batches are one image, and never a tile of one
+            back = back.model_copy(update={"norm": "instance"})
+        self.to_image = generator(back, 1 + spec.z_noise)
         judge = spec.discriminator
         self.judge_prior = PatchDiscriminator(judge.base, judge.layers)
         self.judge_image = PatchDiscriminator(judge.base, judge.layers)
@@ -63,6 +66,16 @@ class Task(nn.Module):
     def judges(self) -> list[nn.Module]:
         """Return the two judges."""
         return [self.judge_prior, self.judge_image]
+
+    def is_warming(self, step: int) -> bool:
+        """Return whether a step is one of the first, on pairs alone.
+
+        Afterwards the statistics of batches are frozen in the maker of priors: batches of images
+        of several domains would have others.
+        """
+        warming = step < self.spec.warm_steps
+        freeze(self.to_prior, not warming)
+        return warming
 
     def prior(self, image: Tensor) -> Tensor:
         """Make priors in 0..1."""
@@ -84,14 +97,15 @@ class Task(nn.Module):
         noisy = made_prior + self.spec.mask_noise * noise[:, :1]
         prior_trio = {
             "adversarial": lsgan_generator(self.judge_prior(made_prior).float()),
-            "identity": mae(self.prior(prior), prior),
             "cycle": mae(self.prior(made_image), prior),
         }
         image_trio = {
             "adversarial": lsgan_generator(self.judge_image(made_image).float()),
-            "identity": mae(self.image(image, noise), image),
             "cycle": mae(self.image(noisy, noise), image),
         }
+        if self.spec.weights.identity:  # a third of a step's cost
+            prior_trio["identity"] = mae(self.prior(prior), prior)
+            image_trio["identity"] = mae(self.image(image, noise), image)
         return Half(prior_trio, image_trio, made_prior, made_image)
 
     def judged(

@@ -58,12 +58,17 @@ class RcmCytoplasm(Spec):
 
 
 class RcmNucleus(Spec):
-    """Dark nuclei, where the layer shows them."""
+    """Dark nuclei, where the layer shows them; or bright ones."""
 
     visible: float = Field(0.8, ge=0.0, le=1.0, description="share of cells that show a nucleus")
     radius_um: float = Field(4.0, gt=0.0, le=50.0, description="mean radius in µm")
     radius_cv: float = Field(0.15, ge=0.0, le=0.6, description="relative spread of radii")
-    depth: float = Field(0.7, ge=0.0, le=1.0, description="share of the brightness it takes away")
+    depth: float = Field(
+        0.7,
+        ge=-3.0,
+        le=1.0,
+        description="share of the brightness it takes away; below 0 it is brighter by as much",
+    )
     edge_um: float = Field(1.2, gt=0.0, le=20.0, description="softness of its edge in µm")
     offset_um: float = Field(0.8, ge=0.0, le=20.0, description="spread of its centre in µm")
 

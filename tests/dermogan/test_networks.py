@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from dermogan.networks import Generator, PatchDiscriminator, generator, glorot
-from dermogan.networks.norm import InstanceNorm
+from dermogan.networks.norm import BatchNorm, InstanceNorm
 from dermogan.recipe import GeneratorSpec, ResNet, UNet
 
 
@@ -18,7 +18,11 @@ def _seeded() -> None:
     torch.set_num_threads(1)
 
 
-SMALL: list[GeneratorSpec] = [UNet(base=3, depth=2), ResNet(base=3, blocks=2)]
+SMALL: list[GeneratorSpec] = [
+    UNet(base=3, depth=2),
+    UNet(base=3, depth=2, norm="batch"),
+    ResNet(base=3, blocks=2),
+]
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -63,6 +67,19 @@ def test_the_norm_remembers_the_mean_of_what_it_saw() -> None:
     x = torch.randn(1, 4, 8, 8)
     expected = (x - means[:, None, None]) / variances[:, None, None].sqrt()
     assert torch.allclose(norm.eval()(x), expected, atol=1e-4)
+
+
+def test_the_norm_of_batches_is_torchs_own_and_can_be_frozen() -> None:
+    norm = BatchNorm(4)
+    x = torch.randn(3, 4, 8, 8) * 3 + 1
+    assert torch.allclose(norm(x), functional.batch_norm(x, None, None, training=True), atol=1e-5)
+    mean = norm.mean.clone()
+    assert torch.allclose(mean, 0.05 * x.mean((0, 2, 3)), atol=1e-5)
+    norm.frozen = True
+    shift = norm.mean[:, None, None]
+    assert torch.allclose(norm(x), (x - shift) * norm.variance[:, None, None].rsqrt(), atol=1e-4)
+    assert torch.equal(norm.mean, mean)
+    assert torch.equal(norm(x), norm.eval()(x))
 
 
 def _trained_a_little(spec: GeneratorSpec) -> Generator:

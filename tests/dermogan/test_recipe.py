@@ -21,6 +21,7 @@ SHIPPED = [file.stem for file in recipe_files()]
 
 def test_what_is_shipped() -> None:
     assert SHIPPED == [
+        "confluent",
         "cyclegan-filter",
         "cyclegan-image",
         "dermogan-paper",
@@ -72,8 +73,25 @@ def test_kinds_of_systems() -> None:
     ],
 )
 def test_what_is_refused(assignment: str, needle: str) -> None:
+    _refused("supervised", assignment, needle)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "needle"),
+    [
+        ("system.warm_steps=0", "network.norm = batch: needs first steps on pairs"),
+        ("system.warm_steps=1000", "must be below budget.steps = 1000"),
+        ("data.pairs_batch=0", "data.pairs_batch = 0: should be greater than or equal to 1"),
+        ("system.weights.pairs=0", "data.pairs: the system dermogan does not use it"),
+    ],
+)
+def test_what_is_refused_of_a_start_on_pairs(assignment: str, needle: str) -> None:
+    _refused("dermogan", assignment, needle)
+
+
+def _refused(name: str, assignment: str, needle: str) -> None:
     with pytest.raises(simcell.SimcellError) as error:
-        load_recipe("supervised").with_set([assignment])
+        load_recipe(name).with_set([assignment])
     assert needle in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -9,6 +9,7 @@ from tiny import NAMES, tiny
 from torch import Tensor, nn
 
 from dermogan.data import Data
+from dermogan.networks import BatchNorm
 from dermogan.recipe import DermoGan, Weights
 from dermogan.systems import Patches, build_system
 from dermogan.systems.cyclegan import CycleGanSystem
@@ -26,7 +27,7 @@ def _seeded() -> None:
 
 def patches(name: str, *sets: str) -> tuple[object, Patches]:
     recipe = tiny(name, *sets)
-    batch = Data(recipe, 1).batch(0)
+    batch = Data(recipe, 1).batch(recipe.warm_steps)
     return build_system(recipe.system), Patches.of(batch, torch.device("cpu"))
 
 
@@ -129,6 +130,48 @@ def test_noise_reaches_the_maker_of_images() -> None:
 # Whole systems
 
 
+@pytest.mark.parametrize("name", ["dermogan", "dermogan2"])
+def test_the_first_steps_learn_from_pairs_alone(name: str) -> None:
+    recipe = tiny(name, "system.warm_steps=2")
+    system = build_system(recipe.system)
+    data = Data(recipe, 1)
+    warm, later = (Patches.of(data.batch(step), torch.device("cpu")) for step in (1, 2))
+    assert warm.images is None
+    assert warm.noise is None
+    outcome = system.maker_losses(warm)
+    assert list(outcome.parts) == ["pairs"]
+    outcome.total.backward()
+    assert isinstance(system, DermoGanSystem)
+    for task in (system.of_images, system.of_filtered):
+        assert norm(task.to_prior) > 0
+        assert norm(task.to_image) == 0
+    assert system.is_warming(1)
+    assert system.product(warm.pair_images).shape == warm.pair_images.shape
+    before = _statistics(system.product)
+    assert not system.is_warming(2)
+    assert "adversarial_prior_a" in system.maker_losses(later).parts
+    assert torch.equal(_statistics(system.product), before)  # frozen
+    assert system.is_warming(1)
+    system.maker_losses(warm)
+    assert not torch.equal(_statistics(system.product), before)
+
+
+def _statistics(network: nn.Module) -> Tensor:
+    return torch.cat([part.mean for part in network.modules() if isinstance(part, BatchNorm)])
+
+
+def test_pairs_have_a_batch_of_their_own() -> None:
+    recipe = tiny("dermogan", "data.batch=1", "data.pairs_batch=3", "system.warm_steps=1")
+    batch = Data(recipe, 1).batch(2)
+    lengths = [
+        len(x) for x in (batch.images, batch.pair_images, batch.pair_filtered) if x is not None
+    ]
+    assert lengths == [1, 3, 3]
+    again = Data(tiny("dermogan", "data.batch=3", "data.pairs_batch=3"), 1).batch(2)
+    assert batch.pair_images is not None
+    assert np.array_equal(again.pair_images, batch.pair_images)  # whatever the others' batch
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_total_is_the_weighted_sum_of_its_parts(name: str) -> None:
     system, given = patches(name)
@@ -140,7 +183,7 @@ def test_the_total_is_the_weighted_sum_of_its_parts(name: str) -> None:
         w = system.spec.weights  # type: ignore[attr-defined]
         trios = {
             key: w.adversarial * parts[f"adversarial_{key}"]
-            + w.identity * parts[f"identity_{key}"]
+            + w.identity * parts.get(f"identity_{key}", 0.0)
             + w.cycle * parts[f"cycle_{key}"]
             for key in ("prior_a", "image_a", "prior_c", "image_c")
             if f"cycle_{key}" in parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dermogan.recipe import Recipe, load_recipe
+from dermogan.recipe import Recipe, UNet, load_recipe
 
 _SHAPE = "frame.shape=[48, 48]"
 _UNET = "system.network={kind: unet, base: 2, depth: 2}"
@@ -25,9 +25,17 @@ def tiny(name: str, *more: str) -> Recipe:
         if source is not None:
             sets.append(f"data.{domain}={_source(source.preset)}")
     sets.append(f"validation.source={_source(recipe.validation.source.preset)}")  # type: ignore[union-attr]
-    sets.append(_UNET if recipe.system.network.kind == "unet" else _RESNET)
+    network = recipe.system.network
+    small = (
+        _UNET.replace("}", f", norm: {network.norm}}}") if isinstance(network, UNet) else _RESNET
+    )
+    sets.append(small)
     if recipe.system.kind != "supervised":
         sets += [_JUDGE, "system.pool=3"]
+        if recipe.warm_steps:
+            sets.append("system.warm_steps=1")
+    if recipe.data.pairs_batch:
+        sets.append("data.pairs_batch=2")
     return recipe.with_set([*sets, *more])
 
 
