@@ -67,7 +67,7 @@ probabilities/NAME.tif."""
 )
 @click.option("--channel", type=click.IntRange(0), help="Channel to take, from 0.")
 @click.option("--page", type=click.IntRange(0), help="Page of stacks to take, from 0.")
-@click.option("--tile", type=click.IntRange(16), default=512, show_default=True, help="px.")
+@click.option("--tile", type=click.IntRange(16), default=1024, show_default=True, help="px.")
 @click.option("--labels-only", is_flag=True, help="Write labels and cells alone.")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 def segment(

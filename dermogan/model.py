@@ -6,6 +6,7 @@ The file is a safetensors file; recipe and card are texts in its header.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from torch import Tensor, nn
 from dermogan.errors import DermoganError, need
 from dermogan.files import write_whole
 from dermogan.filters import FloatImage, apply, local_normalise
-from dermogan.networks import Generator, generator
+from dermogan.networks import Generator, folded, generator
 from dermogan.recipe import Recipe
 from simcell.settings import hint
 
 ENVIRONMENT = "DERMOGAN_MODELS"
 SUFFIX = ".safetensors"
 _FORMAT = "dermogan 1"
+_FELT = 0.6
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Model:
     Attributes
     ----------
     network : Generator
+        With its average statistics folded into its convolutions.
     recipe : Recipe
     card : dict
         ``seed, step, score, score_name, output, diameter_px, trainer_cpu_s, versions``.
@@ -48,8 +51,12 @@ class Model:
 
     @property
     def halo_px(self) -> int:
-        """How wide a tile's border is whose output depends on what lies outside."""
-        return self.network.reach_px
+        """How wide a tile's border is whose output depends on what lies outside.
+
+        Six tenths of what the network can see: what lies farther off changes trained
+        networks' probabilities by a few parts in 10,000.
+        """
+        return math.ceil(_FELT * self.network.reach_px)
 
     @property
     def multiple(self) -> int:
@@ -74,7 +81,8 @@ class Model:
     def predict(self, batch: FloatImage) -> FloatImage:
         """Return probabilities (n, 1, y, x) in 0..1 of normalised images (n, 1, y, x)."""
         with torch.inference_mode():
-            return _probability(self.network, torch.from_numpy(batch)).numpy()
+            given = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
+            return _probability(self.network, given).contiguous().numpy()
 
 
 def prepared(recipe: Recipe, image: FloatImage) -> FloatImage:
@@ -137,7 +145,8 @@ def load_model(name: str | os.PathLike[str]) -> Model:
     except RuntimeError:
         msg = f"{path}: the weights do not fit the recipe in it; train it again"
         raise DermoganError(msg) from None
-    return Model(network.eval(), recipe, json.loads(header["card"]))
+    fast = folded(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Model(cast(Generator, fast), recipe, json.loads(header["card"]))
 
 
 def _found(text: str) -> Path:

@@ -5,6 +5,10 @@ Seidel, IEEE Trans. Inf. Theory 29, 551-559, 1983): the union of all triangles o
 Delaunay triangulation whose circumcircle is smaller than a radius. Gaps in membranes
 narrower than the circle do not open it, holes inside are filled.
 
+Decision: most of the shape needs no triangles. A pixel that no empty circle of the radius
+reaches (a morphological closing, two distance transforms) lies within it for sure; triangles
+are drawn only near pixels that one does reach, along the outer contour and in wide holes.
+
 Decision: the shape is found tile by tile. A triangle that meets a tile lies, with its
 circumcircle, within two radii of it, so that no pixel depends on the tiling, and an image
 of 10⁸ pixels never holds more than one tile's triangles.
@@ -53,33 +57,60 @@ def tissue(membrane: Mask, radius_px: float, smallest_px: float = 0.0) -> Mask:
     if not radius_px >= 1:
         msg = f"radius_px = {radius_px}: must be at least 1; about a cell's diameter is right"
         raise SimcellError(msg)
-    shape = np.asarray(membrane, np.uint8)
     if not membrane.any():
         return np.zeros(membrane.shape, np.bool_)
     step = max(1, int(radius_px / _FINE))
-    points = _points(shape, radius_px, step)
-    reach = int(np.ceil(2 * radius_px)) + step
-    for rows, columns in _tiles(shape.shape):
-        _draw_triangles(shape[rows, columns], points, (rows, columns), reach, radius_px)
+    border = int(np.ceil(radius_px)) + 2  # circles may lie half outside the image
+    net = np.pad(np.asarray(membrane, np.uint8), border)
+    inside = (slice(border, -border),) * 2
+    net[inside] |= _near_frame(net[inside], radius_px)
+    shape = np.zeros(membrane.shape, np.uint8)
+    reach = 4 * border + step  # of circles that reach pixels that triangles of the tile reach
+    for tile in _tiles(membrane.shape):
+        seen, place = _grown(tile, reach, net.shape, border)
+        shape[tile] = _shape(net[seen], radius_px, step)[place]
     return _filled(shape, smallest_px)
 
 
-def _points(membrane: NDArray[np.uint8], radius: float, step: int) -> NDArray[np.float64]:
-    """Return thinned outline pixels of the membrane, and of the frame near it, (n, 2) in x, y."""
-    inner = cv2.erode(membrane, np.ones((3, 3), np.uint8), borderValue=0)
-    y, x = np.nonzero(membrane > inner)
-    # One point for each small block: the first.
-    blocks = (y // step) * (membrane.shape[1] // step + 1) + x // step
-    first = np.unique(blocks, return_index=True)[1]
-    height, width = membrane.shape
-    rows, columns = (np.unique([*range(0, side, step), side - 1]) for side in (height, width))
-    sides = np.concatenate(
-        [np.stack([rows, np.full(len(rows), edge)], axis=1) for edge in (0, width - 1)]
-        + [np.stack([np.full(len(columns), edge), columns], axis=1) for edge in (0, height - 1)]
+def _grown(
+    tile: tuple[slice, slice], reach: int, shape: tuple[int, ...], border: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return a tile with what is around it in a bordered image, and where it lies in that."""
+    seen, place = [], []
+    for part, side in zip(tile, shape, strict=True):
+        start = max(0, part.start + border - reach)
+        seen.append(slice(start, min(side, part.stop + border + reach)))
+        place.append(slice(part.start + border - start, part.stop + border - start))
+    return (seen[0], seen[1]), (place[0], place[1])
+
+
+def _shape(net: NDArray[np.uint8], radius: float, step: int) -> NDArray[np.uint8]:
+    """Return the alpha shape of a part of the net: what no empty circle reaches, and triangles."""
+    if not net.any():
+        return net
+    shape = closed(net, radius)
+    reached = shape == 0
+    if not reached.any():
+        return shape
+    near = (
+        cv2.distanceTransform(1 - reached.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        <= 2 * radius + 2 * step
     )
-    near = sides[_near_frame(membrane, radius)[sides[:, 0], sides[:, 1]]]
-    all_points = np.concatenate([np.stack([x[first], y[first]], axis=1), near[:, ::-1]])
-    return np.unique(all_points, axis=0).astype(np.float64)
+    inner = cv2.erode(net, np.ones((3, 3), np.uint8), borderValue=0)
+    y, x = np.nonzero((net > inner) & near)
+    # One point for each small block: the first.
+    blocks = (y // step) * (net.shape[1] // step + 1) + x // step
+    first = np.unique(blocks, return_index=True)[1]
+    _draw_triangles(shape, np.stack([x[first], y[first]], axis=1).astype(np.float64), radius)
+    return shape
+
+
+def closed(net: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
+    """Return what no circle of the radius reaches without meeting the net."""
+    apart = cv2.distanceTransform(1 - net, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    wide = np.pad((apart <= radius).astype(np.uint8), 1)  # beyond the edge there are circles
+    deep = cv2.distanceTransform(wide, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    return np.maximum((deep > radius).astype(np.uint8), net)
 
 
 def _near_frame(membrane: NDArray[np.uint8], radius: float) -> Mask:
@@ -103,29 +134,16 @@ def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
             )
 
 
-def _draw_triangles(
-    tile: NDArray[np.uint8],
-    points: NDArray[np.float64],
-    where: tuple[slice, slice],
-    reach: int,
-    radius: float,
-) -> None:
-    """Draw the triangles with small circumcircles that meet a tile, in place."""
-    rows, columns = where
-    low = np.array([columns.start - reach, rows.start - reach])
-    high = np.array([columns.stop + reach, rows.stop + reach])
-    near = points[((points >= low) & (points <= high)).all(axis=1)]
-    if len(near) < 4:
+def _draw_triangles(shape: NDArray[np.uint8], points: NDArray[np.float64], radius: float) -> None:
+    """Draw the triangles of points (n, 2) in x, y with small circumcircles, in place."""
+    if len(points) < 4:
         return
     try:
-        corners = near[Delaunay(near).simplices]
+        corners = points[Delaunay(points).simplices]
     except QhullError:  # all points on one line
         return
-    small = corners[circumradii(corners) < radius] - np.array([columns.start, rows.start])
-    canvas = np.ascontiguousarray(tile)
-    for triangle in np.rint(small).astype(np.int32):
-        cv2.fillConvexPoly(canvas, triangle, 1)
-    tile[:] = canvas
+    for triangle in np.rint(corners[circumradii(corners) < radius]).astype(np.int32):
+        cv2.fillConvexPoly(shape, triangle, 1)
 
 
 def circumradii(triangles: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -54,7 +54,7 @@ def segment(
     image: NDArray[Any],
     *,
     diameter_px: float | None = None,
-    tile_px: int = 512,
+    tile_px: int = 1024,
     refinement: Refinement | None = None,
     report: Callable[[float], None] | None = None,
 ) -> Segmentation:

@@ -61,7 +61,7 @@ def predict(
     predictor: Predictor,
     image: Map,
     *,
-    tile_px: int = 512,
+    tile_px: int = 1024,
     out: Map | None = None,
     report: Callable[[float], None] | None = None,
 ) -> Map:
@@ -84,7 +84,7 @@ def predict(
     float32 array (channels, y, x)
     """
     if tile_px < 1:
-        msg = f"tile_px = {tile_px}: must be at least 1; 512 is a good size"
+        msg = f"tile_px = {tile_px}: must be at least 1; 1024 is a good size"
         raise SimcellError(msg)
     normal = np.asarray(predictor.normalise(image), np.float32)
     if out is None:

@@ -6,13 +6,21 @@ from typing import assert_never
 
 from torch import nn
 
-from dermogan.networks.norm import BatchNorm, freeze
+from dermogan.networks.norm import BatchNorm, folded, freeze
 from dermogan.networks.patchgan import PatchDiscriminator
 from dermogan.networks.resnet import ResNetGenerator
 from dermogan.networks.unet import UNetGenerator
 from dermogan.recipe import GeneratorSpec, ResNet, UNet
 
-__all__ = ["BatchNorm", "Generator", "PatchDiscriminator", "freeze", "generator", "glorot"]
+__all__ = [
+    "BatchNorm",
+    "Generator",
+    "PatchDiscriminator",
+    "folded",
+    "freeze",
+    "generator",
+    "glorot",
+]
 
 Generator = UNetGenerator | ResNetGenerator
 

@@ -16,6 +16,8 @@ gradients on the CPU for a batch of one in the memory format channels_last.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
@@ -120,6 +122,31 @@ def _of_all_devices(x: Tensor) -> tuple[Tensor, Tensor]:
     sums = torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
     mean, square = all_reduce(sums) / distributed.get_world_size()
     return mean, (square - mean.square()).clamp(min=0)
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """Put the average statistics into the convolutions before them, for a third less work.
+
+    The network can be used as before, and learns no more.
+    """
+    for part in network.modules():
+        if not isinstance(part, nn.Sequential):
+            continue
+        for at, (one, norm) in enumerate(pairwise(list(part))):
+            if isinstance(one, nn.Conv2d) and isinstance(norm, BatchNorm | InstanceNorm):
+                _fold(one, norm)
+                part[at + 1] = nn.Identity()
+    return network.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _fold(one: nn.Conv2d, norm: BatchNorm | InstanceNorm) -> None:
+    scale = norm.weight * torch.rsqrt(norm.variance + _EPS)
+    shift = norm.bias - norm.mean * scale
+    if one.bias is not None:
+        shift = shift + one.bias * scale
+    one.weight.mul_(scale[:, None, None, None])
+    one.bias = nn.Parameter(shift)
 
 
 def freeze(network: nn.Module, frozen: bool) -> None:

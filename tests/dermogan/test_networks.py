@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dermogan.networks import Generator, PatchDiscriminator, generator, glorot
+from dermogan.networks import Generator, PatchDiscriminator, folded, generator, glorot
 from dermogan.networks.norm import BatchNorm, InstanceNorm
 from dermogan.recipe import GeneratorSpec, ResNet, UNet
 
@@ -80,6 +80,20 @@ def test_the_norm_of_batches_is_torchs_own_and_can_be_frozen() -> None:
     assert torch.allclose(norm(x), (x - shift) * norm.variance[:, None, None].rsqrt(), atol=1e-4)
     assert torch.equal(norm.mean, mean)
     assert torch.equal(norm(x), norm.eval()(x))
+
+
+@pytest.mark.parametrize("spec", SMALL)
+def test_folding_changes_nothing(spec: GeneratorSpec) -> None:
+    network = _trained_a_little(spec)
+    with torch.no_grad():
+        for part in network.modules():  # nothing that happens to be 0 or 1
+            if isinstance(part, BatchNorm | InstanceNorm):
+                part.weight.uniform_(0.5, 2)
+                part.bias.normal_()
+        x = torch.randn(1, 1, 32, 32)
+        before = network(x)
+        assert torch.allclose(folded(network)(x), before, atol=1e-4)
+    assert not [p for p in network.modules() if isinstance(p, BatchNorm | InstanceNorm)]
 
 
 def _trained_a_little(spec: GeneratorSpec) -> Generator:
