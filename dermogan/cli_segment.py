@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
@@ -22,7 +22,7 @@ class _Job(NamedTuple):
 
     predictor: Predictor
     refinement: Refinement
-    diameter: float | None
+    diameter: float | Literal["auto"] | None
     tile: int
     channel: int | None
     page: int | None
@@ -33,6 +33,7 @@ class _Job(NamedTuple):
 Examples:
   dermogan segment photo.tif -m run/model.safetensors -o cells
   dermogan segment images/ -m run/model.safetensors -o cells --diameter 24
+  dermogan segment images/ -m confluent -o cells --diameter auto
   dermogan segment 'day?/*.png' -m gabor-watershed --set polarity=dark -o gabor
   dermogan segment stack.tif -m otsu --page 3 -o otsu
   dermogan segment images/ -m run/model.safetensors -o cells --split stardist --weights star/
@@ -43,7 +44,12 @@ probabilities/NAME.tif."""
 @click.argument("images", nargs=-1, required=True)
 @click.option("-m", "--model", required=True, help="Model file or name, or a classical method.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder.")
-@click.option("--diameter", type=float, help="Diameter of a typical cell in px; rescales.")
+@click.option(
+    "--diameter",
+    metavar="PX|auto|any",
+    help="Diameter of a typical cell in px; rescales. auto: estimated for each image. any: no "
+    "rescaling. Default: what the model prefers.",
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -74,7 +80,7 @@ def segment(
     images: tuple[str, ...],
     model: str,
     out: Path,
-    diameter: float | None,
+    diameter: str | None,
     threshold: float,
     split: str,
     weights: str | None,
@@ -90,9 +96,6 @@ def segment(
     from dermogan.segment import FOLDERS, targets
 
     files = _files(images)
-    if diameter is not None and not diameter >= 3:
-        msg = f"--diameter {diameter:g}: must be at least 3 px; measure a cell of the image"
-        raise SimcellError(msg)
     what = ("labels", "cells") if labels_only else tuple(FOLDERS)
     plans = {file: targets(out, file.stem, what) for file in files}
     _check_vacant(plans, overwrite=overwrite)
@@ -101,7 +104,8 @@ def segment(
         from dermogan.stars import load
 
         load(given.weights)  # what is wrong with it concerns no single image
-    job = _Job(_load(model, settings), given, diameter, tile, channel, page)
+    predictor = _load(model, settings)
+    job = _Job(predictor, given, _diameter(diameter, predictor), tile, channel, page)
     width = max(len(str(file)) for file in files)
     bad = 0
     for file, plan in plans.items():
@@ -139,7 +143,27 @@ def _one(job: _Job, file: Path, plan: dict[str, Path]) -> str:
         raise SimcellError(msg) from error
     write(found, image, plan)
     size = f"{image.shape[0]} × {image.shape[1]}"
-    return f"{len(found.cells):6d} cells  {size:>13} px  {time.perf_counter() - start:6.1f} s"
+    of = f" of {found.diameter_px:4.1f} px" if found.diameter_px else ""
+    spent = time.perf_counter() - start
+    return f"{len(found.cells):6d} cells{of}  {size:>13} px  {spent:6.1f} s"
+
+
+def _diameter(text: str | None, predictor: Predictor) -> float | Literal["auto"] | None:
+    """Read --diameter; models that estimate sizes do so unless told otherwise."""
+    if text is None:
+        return "auto" if getattr(predictor, "estimates_size", False) else None
+    if text == "auto":
+        return "auto"
+    if text == "any":
+        return None
+    try:
+        diameter = float(text)
+    except ValueError:
+        diameter = 0.0
+    if not diameter >= 3:
+        msg = f"--diameter {text}: must be auto, any, or at least 3 px; measure a cell of the image"
+        raise SimcellError(msg)
+    return diameter
 
 
 def _files(named: tuple[str, ...]) -> list[Path]:

@@ -70,6 +70,11 @@ class Model:
         return found
 
     @property
+    def estimates_size(self) -> bool:
+        """Whether it estimates the size of cells, and images are rescaled to its own."""
+        return bool(self.card.get("estimates_size", False))
+
+    @property
     def output(self) -> Literal["membrane", "filled"]:
         """What is bright in the output: membranes, or whole cells."""
         return cast(Literal["membrane", "filled"], self.card["output"])

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dermogan.images import write_labels, write_tiff
 from dermogan.metrics import centroids, outlines
 from dermogan.refine import Refinement, refine
+from dermogan.size import estimate_diameter
 from dermogan.tiles import Map, Predictor, predict
 from simcell import SimcellError
 
@@ -24,6 +25,8 @@ _IN_MEMORY_PX = 2**25
 """Maps with more pixels lie in a temporary file."""
 _MOST_PX = 2**31
 _OVERLAY_PX = 8192
+_NEAR = 1.4
+"""An estimate that is off the model's size by less is no reason to rescale."""
 FOLDERS = {"labels": ".tif", "cells": ".csv", "overlays": ".png", "probabilities": ".tif"}
 
 CELL = np.dtype([("label", np.int64), ("y_px", float), ("x_px", float), ("area_px", np.int64)])
@@ -42,18 +45,21 @@ class Segmentation:
         `CELL` rows in the order of labels.
     probability : float32 array (channels, y, x)
         The model's output, at the size of the image.
+    diameter_px : float or None
+        Diameter of a typical cell, as given or estimated.
     """
 
     labels: NDArray[np.int32]
     cells: NDArray[np.void]
     probability: Map
+    diameter_px: float | None = None
 
 
 def segment(
     predictor: Predictor,
     image: NDArray[Any],
     *,
-    diameter_px: float | None = None,
+    diameter_px: float | Literal["auto"] | None = None,
     tile_px: int = 1024,
     refinement: Refinement | None = None,
     report: Callable[[float], None] | None = None,
@@ -66,9 +72,9 @@ def segment(
         A model, or a classical method.
     image : array (y, x)
         Of any numeric type.
-    diameter_px : float, optional
-        Diameter of a typical cell in this image. The image is rescaled to the size that
-        the model was made for, and the result is scaled back.
+    diameter_px : float or "auto", optional
+        Diameter of a typical cell in this image; "auto": estimated by the model. The image
+        is rescaled to the size that the model was made for, and the result is scaled back.
     tile_px : int
         Side of a tile of inference.
     refinement : Refinement, optional
@@ -80,13 +86,19 @@ def segment(
         msg = f"image is {image.dtype} of shape {image.shape}; one grey picture (y, x) is needed"
         raise SimcellError(msg)
     options = refinement or Refinement()
-    if diameter_px is not None:
+    grey = np.asarray(image, np.float32)
+    scale = 1.0
+    if diameter_px == "auto":
+        diameter_px = estimate_diameter(predictor, grey)
+        scale = _scale(predictor.diameter_px, diameter_px, grey.shape)
+        scale = 1.0 if 1 / _NEAR < scale < _NEAR else scale
+    elif diameter_px is not None:
         if not 3 <= diameter_px < np.inf:
             msg = f"diameter = {diameter_px:g} px: must be at least 3; measure a cell of the image"
             raise SimcellError(msg)
+        scale = _scale(predictor.diameter_px, diameter_px, grey.shape)
+    if diameter_px is not None:
         options = Refinement(**{**options.model_dump(), "diameter_px": diameter_px})
-    grey = np.asarray(image, np.float32)
-    scale = _scale(predictor.diameter_px, diameter_px, grey.shape)
     probability = predict(
         predictor,
         _resized(grey, tuple(max(1, round(side * scale)) for side in grey.shape)),
@@ -100,7 +112,7 @@ def segment(
             channel[:] = np.clip(_resized(found, grey.shape), 0, 1)
         probability = room
     labels = refine(probability, predictor.output, options)
-    return Segmentation(labels, table_of(labels), probability)
+    return Segmentation(labels, table_of(labels), probability, diameter_px)
 
 
 def _scale(trained: float | None, found: float | None, shape: tuple[int, ...]) -> float:
