@@ -144,7 +144,8 @@ def _in_words(summary: Summary) -> str:
     return (
         f"model    {summary.path}\n"
         f"score    {summary.score:.3f} at step {summary.best_step} of {summary.steps}\n"
-        f"time     {summary.seconds:.0f} s, {summary.wait_share:.0%} of it waiting for batches"
+        f"time     {summary.seconds:.0f} s; {summary.start_s:.0f} s until the first batch, "
+        f"{summary.wait_share:.1%} of the rest waiting for batches"
     )
 
 

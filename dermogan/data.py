@@ -227,8 +227,11 @@ class Feed:
 
     Attributes
     ----------
-    waited_s : float
-        Wall-clock seconds spent in `next`.
+    waited_s, first_s : float
+        Wall-clock seconds spent in `next`: for all batches but the first, and for the first,
+        which waits for the workers to start.
+    began_s : float
+        When the first batch was there, by ``time.perf_counter``.
     """
 
     def __init__(
@@ -237,7 +240,7 @@ class Feed:
         self._data, self._pool, self._share = data, pool, (rank, ranks)
         self._steps = iter(steps)
         self._coming: deque[Future[Batch]] = deque()
-        self.waited_s = 0.0
+        self.waited_s = self.first_s = self.began_s = 0.0
         for _ in range(_AHEAD * data.recipe.data.workers if pool else 0):
             self._order()
 
@@ -258,7 +261,11 @@ class Feed:
             except BrokenProcessPool:
                 msg = "a worker process was killed (out of memory?); go on with fewer data.workers"
                 raise DermoganError(msg) from None
-        self.waited_s += time.perf_counter() - began
+        now = time.perf_counter()
+        if self.began_s:
+            self.waited_s += now - began
+        else:
+            self.first_s, self.began_s = now - began, now
         return batch
 
 

@@ -36,8 +36,12 @@ class Summary:
     steps, best_step : int
     score : float
         Of the best model.
-    seconds, wait_share : float
-        Wall-clock time of this run, and the share of it spent waiting for batches.
+    seconds : float
+        Wall-clock time of this run.
+    start_s : float
+        Of it, waiting for the first batch, while workers start.
+    wait_share : float
+        Share of the time after that which was spent waiting for batches.
     """
 
     path: Path
@@ -45,6 +49,7 @@ class Summary:
     best_step: int
     score: float
     seconds: float
+    start_s: float
     wait_share: float
 
 
@@ -137,12 +142,14 @@ def _run(
         for note in run.data.notes():
             shown.say(note)
         run.go(batches, shown)
-    seconds = time.perf_counter() - began
+        ended = time.perf_counter()
+    running = ended - batches.began_s if batches.began_s else 0.0
     return Summary(
         folder / f"model{SUFFIX}",
         steps,
         run.best_step,
         run.best,
-        seconds,
-        batches.waited_s / max(seconds, 1e-9),
+        ended - began,
+        batches.first_s,
+        batches.waited_s / running if running else 0.0,
     )

@@ -89,7 +89,16 @@ def test_workers_change_nothing() -> None:
     with feed(here, range(4, 7)) as near, feed(there, range(4, 7)) as far:
         for _ in range(3):
             assert equal(near.next(), far.next())
-        assert far.waited_s > 0
+        assert far.first_s > 0
+
+
+def test_waiting_for_the_first_batch_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([10.0, 15.0, 16.0, 18.0, 20.0, 20.5])
+    with feed(Data(supervised(), 2), range(3)) as batches:
+        monkeypatch.setattr("dermogan.data.time.perf_counter", lambda: next(ticks))
+        for _ in range(3):
+            batches.next()
+    assert (batches.first_s, batches.began_s, batches.waited_s) == (5, 15, 2.5)
 
 
 def test_a_killed_worker_is_told() -> None:

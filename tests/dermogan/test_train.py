@@ -68,6 +68,7 @@ def test_every_system_trains_and_resumes_bit_for_bit(name: str, tmp_path: Path) 
     assert isinstance(summary, Summary)
     assert 0 <= summary.score <= 1
     assert 0 < summary.wait_share < 1
+    assert 0 < summary.start_s < summary.seconds
 
     class _PowerCut(Exception):
         pass
