@@ -99,6 +99,11 @@ Examples:
     show_default=True,
     help="Of the arithmetic.",
 )
+@click.option(
+    "--tensorboard/--no-tensorboard",
+    default=None,
+    help="A log for TensorBoard beside the CSV.  [default: where it is installed]",
+)
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def train(
     name: str,
@@ -113,6 +118,7 @@ def train(
     devices: int,
     strategy: str,
     precision: str,
+    tensorboard: bool | None,
     quiet: bool,
 ) -> None:
     """Train what a recipe says, and keep the model that is best in validation."""
@@ -134,6 +140,7 @@ def train(
         devices=devices,
         strategy=strategy,
         precision=precision,
+        tensorboard=tensorboard,
         quiet=quiet,
     )
     if not quiet:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +67,7 @@ def train(
     devices: int = 1,
     strategy: str = "auto",
     precision: str = "32-true",
+    tensorboard: bool | None = None,
     quiet: bool = False,
 ) -> Summary:
     """Train what a recipe says, and keep the model that is best in validation.
@@ -83,6 +86,8 @@ def train(
         Of torch, on the CPU.
     accelerator, devices, strategy, precision
         Passed to ``lightning_fabric.Fabric``.
+    tensorboard : bool, optional
+        Keep a log for TensorBoard beside the CSV; by default where it is installed.
     quiet : bool
         No progress, no lines.
 
@@ -91,6 +96,10 @@ def train(
     Summary
     """
     fabric_module = need("lightning_fabric")
+    if tensorboard is None:
+        tensorboard = find_spec("tensorboard") is not None
+    elif tensorboard:
+        need("tensorboard", extra="tensorboard")
     folder = Path(out)
     if recipe.data.batch % devices:
         msg = f"data.batch = {recipe.data.batch}: must be a multiple of --devices = {devices}"
@@ -101,7 +110,7 @@ def train(
     )
     if os.environ.get("LOCAL_RANK", "0") == "0":  # else another process has done it
         _prepare(folder, recipe, resume=resume, overwrite=overwrite)
-    made: Summary = fabric.launch(_run, recipe, folder, seed, quiet, threads)
+    made: Summary = fabric.launch(_run, recipe, folder, seed, quiet, threads, tensorboard)
     return made
 
 
@@ -126,10 +135,16 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
 
 
 def _run(
-    fabric: Fabric, recipe: Recipe, folder: Path, seed: int, quiet: bool, threads: int
+    fabric: Fabric,
+    recipe: Recipe,
+    folder: Path,
+    seed: int,
+    quiet: bool,
+    threads: int,
+    tensorboard: bool,
 ) -> Summary:
     torch.set_num_threads(threads)  # of spawned processes too
-    run = Run(fabric, recipe, folder, seed)
+    run = Run(fabric, recipe, folder, seed, tensorboard=tensorboard)
     if fabric.global_rank == 0:
         write_whole(folder / _RECIPE, recipe.text.encode())  # its budget may be another now
     steps = recipe.budget.steps
@@ -138,8 +153,9 @@ def _run(
     with (
         feed(run.data, range(run.step, steps), fabric.global_rank, fabric.world_size) as batches,
         bar(recipe.name, run.step, steps, quiet=quiet) as shown,
+        closing(run.board),
     ):
-        for note in run.data.notes():
+        for note in run.notes:
             shown.say(note)
         run.go(batches, shown)
         ended = time.perf_counter()
