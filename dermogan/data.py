@@ -75,8 +75,17 @@ class Batch:
     noise: Batches | None = None
 
 
-def opened(source: Source | Simulated, seed: int, purpose: str, normalise_px: float) -> Window:
-    """Open where a domain comes from; ``purpose`` keeps the samples of domains apart."""
+def opened(
+    source: Source | Simulated,
+    seed: int,
+    purpose: str,
+    normalise_px: float,
+    sides: tuple[int, int] = (1, 1),
+) -> Window:
+    """Open where a domain comes from, to cut squares of these sides at least and at most.
+
+    ``purpose`` keeps the samples of domains apart.
+    """
     own = int(stream(seed, 0, f"domain.{purpose}").integers(2**32))
     match source:
         case PresetSource():
@@ -84,7 +93,7 @@ def opened(source: Source | Simulated, seed: int, purpose: str, normalise_px: fl
         case DatasetSource():
             return Stored(source, normalise_px)
         case FolderSource():
-            return Folder(source, normalise_px)
+            return Folder(source, normalise_px, sides)
 
 
 @dataclass(frozen=True)
@@ -105,10 +114,18 @@ class Data:
         data = self.recipe.data
         given = {"images": data.images, "priors": data.priors, "pairs": data.pairs}
         return {
-            name: opened(source, self.seed, name, data.normalise_px)
+            name: opened(source, self.seed, name, data.normalise_px, self._sides)
             for name, source in given.items()
             if source is not None
         }
+
+    @property
+    def _sides(self) -> tuple[int, int]:
+        """Smallest and largest side of what patches are made of."""
+        data = self.recipe.data
+        scales = (data.augment.scale_high, data.augment.scale_low)
+        low, high = (_window(data.patch_px, scale) for scale in scales)
+        return low, high
 
     def notes(self) -> list[str]:
         """Say what was left out: one line for every file that was skipped."""
@@ -151,7 +168,7 @@ class Data:
         augment, side = self.recipe.data.augment, self.recipe.data.patch_px
         low, high = np.log([augment.scale_low, augment.scale_high])
         scale = float(np.exp(rng.uniform(low, high)))
-        window = max(2, round(side / scale))
+        window = _window(side, scale)
         image, prior = self._domains[domain].cut(rng, number, window)
         turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
         image = _shaped(image, side, turn, mirror)
@@ -168,6 +185,11 @@ class Data:
                 for n in numbers
             ]
         )
+
+
+def _window(side: int, scale: float) -> int:
+    """Return the side of what is magnified to a patch."""
+    return max(2, round(side / scale))
 
 
 def _prior(cut: tuple[FloatImage, FloatImage | None]) -> FloatImage:

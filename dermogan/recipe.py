@@ -49,13 +49,17 @@ class DatasetSource(Spec):
 
 
 class FolderSource(Spec):
-    """Images of the user's own: PNG or TIFF, 8 or 16 bits or floating point, of any size."""
+    """Images of the user's own, of any size and type of number: TIFF, PNG, JPEG, Zarr, ..."""
 
     kind: Literal["folder"] = "folder"
     path: str = Field("images", min_length=1, description="folder, searched with its sub-folders")
     bad: Literal["refuse", "skip"] = Field(
         "refuse", description="what to do with files that cannot be used"
     )
+    channel: int | None = Field(
+        None, ge=0, description="channel to take, from 0; None = colours are mixed to grey"
+    )
+    page: int | None = Field(None, ge=0, description="page of stacks to take, from 0")
 
 
 Source = Annotated[PresetSource | DatasetSource | FolderSource, Field(discriminator="kind")]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 import simcell
 from dermogan.errors import DermoganError
@@ -60,6 +59,9 @@ class Stored:
 
     def __init__(self, source: DatasetSource, normalise_px: float) -> None:
         self._data = simcell.open_dataset(source.path)
+        if not self._data.counts.any():
+            msg = f"{source.path}: none of {len(self._data)} samples holds a cell; make others"
+            raise DermoganError(msg)
         self._path, self._normalise_px = source.path, normalise_px
         self.kind = _kind(self._data[0].scene, source.path)
 
@@ -118,10 +120,3 @@ def corner_of(rng: Generator, shape: tuple[int, ...], side: int, where: str) -> 
         )
         raise DermoganError(msg)
     return [int(rng.integers(length - side + 1)) for length in shape]
-
-
-def as_grey(array: NDArray[Any]) -> FloatImage:
-    """Return an image as float32 (y, x); the last axis of colours is averaged."""
-    if array.ndim == 3 and array.shape[-1] in (3, 4):
-        array = array[..., :3].astype(np.float32).mean(axis=-1)
-    return np.asarray(array, np.float32)

@@ -269,9 +269,12 @@ BAD = {
     "cut.tif": (_cut_off, "cannot be read"),
     "text.png": (lambda p: p.write_text("hello"), "cannot be read"),
     "empty.tif": (lambda p: p.write_bytes(b""), "cannot be read"),
-    "flat.png": (lambda p: Image.new("L", (64, 64), 7).save(p), "is the same everywhere"),
-    "nan.tif": (lambda p: tifffile.imwrite(p, np.full((9, 9), np.nan, "f4")), "has NaN"),
-    "stack.tif": (lambda p: tifffile.imwrite(p, np.stack([grain()] * 5)), "needs one flat image"),
+    "flat.png": (lambda p: Image.new("L", (64, 64), 7).save(p), "all pixels are 7"),
+    "nan.tif": (
+        lambda p: tifffile.imwrite(p, np.full((9, 9), np.nan, "f4")),
+        "are NaN or infinite",
+    ),
+    "stack.tif": (lambda p: tifffile.imwrite(p, np.stack([grain()] * 5)), "has 5 pages"),
 }
 
 
@@ -302,7 +305,47 @@ def test_folders_without_images(tmp_path: Path) -> None:
 
 
 def test_images_smaller_than_a_patch(images: Path) -> None:
-    folder = Folder(FolderSource(path=str(images)), 8)
-    with pytest.raises(DermoganError, match="the largest image is 100 px wide"):
-        folder.cut(np.random.default_rng(0), 0, 101)
+    source = FolderSource(path=str(images))
+    with pytest.raises(DermoganError, match=r"deep.png: 64 x 64 px, smaller than patches of 65 px"):
+        Folder(source, 8, (65, 80))
+    skipping = source.model_copy(update={"bad": "skip"})
+    folder = Folder(skipping, 8, (81, 100))
+    assert [Path(note.split(":")[0]).name for note in folder.notes] == [
+        "a.png",
+        "colour.png",
+        "deep.png",
+    ]
     assert folder.cut(np.random.default_rng(0), 0, 100)[0].shape == (100, 100)
+    with pytest.raises(DermoganError, match="no image is wider than 100 px, patches are up to 101"):
+        Folder(skipping, 8, (50, 101))
+
+
+def test_too_small_images_are_found_before_training(images: Path) -> None:
+    domain = f"data.images={{kind: folder, path: {images}}}"
+    scales = "data.augment={scale_low: 0.5, scale_high: 1}"
+    with pytest.raises(DermoganError, match="patches are up to 128 px"):
+        Data(dermogan(domain, scales, "data.patch_px=64", "data.batch=1"), 0).notes()
+    assert Data(dermogan(domain, scales), 0).notes() == []  # of 32 to 64 px
+
+
+def test_margins_without_anything_in_them(tmp_path: Path) -> None:
+    image = np.zeros((96, 96), np.uint8)
+    image[:32] = grain(96)[:32]
+    Image.fromarray(image).save(tmp_path / "half.png")
+    folder = Folder(FolderSource(path=str(tmp_path)), 4)
+    flat = 0
+    for number in range(20):
+        patch, _ = folder.cut(np.random.default_rng(number), number, 24)
+        assert np.isfinite(patch).all()
+        flat += int(np.ptp(patch) == 0)
+    assert flat > 0
+
+
+def test_pages_and_channels_of_a_folder(tmp_path: Path) -> None:
+    stack = np.stack([grain(70), 255 - grain(70)])
+    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
+    cuts = [
+        Folder(FolderSource(path=str(tmp_path), page=page), 8).cut(np.random.default_rng(0), 0, 48)
+        for page in range(2)
+    ]
+    np.testing.assert_allclose(cuts[0][0], -cuts[1][0], atol=1e-5)
