@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import platform
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,13 +22,53 @@ _FORMAT = 1
 
 def versions() -> dict[str, str]:
     """Return the versions on which the bits of a run depend."""
+    import cv2
     import numpy as np
 
     return {
         "simcell": simcell.__version__,
+        "python": platform.python_version(),
         "numpy": np.__version__,
+        "numba": version("numba"),
+        "scipy": version("scipy"),
+        "opencv": cv2.__version__,
         "torch": str(torch.__version__),
     }
+
+
+def machine(device: torch.device, devices: int, precision: str) -> dict[str, str]:
+    """Return what else they depend on: what computes, and how."""
+    names = [torch.cuda.get_device_name(device)] if device.type == "cuda" else []
+    return {
+        "processor": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "device": " ".join([device.type, *names]),
+        "devices": str(devices),
+        "threads": str(torch.get_num_threads()),
+        "precision": precision,
+    }
+
+
+def changes(state: State, here: dict[str, str]) -> str:
+    """Say in one line what is not as it was when a checkpoint was written; "" = nothing.
+
+    Parameters
+    ----------
+    state : dict
+        The checkpoint.
+    here : dict of str
+        What `machine` says now.
+    """
+    before = {**state["versions"], **state.get("machine", {})}
+    now = {**versions(), **here}
+    changed = [
+        f"{name} was {before[name]}, is {now[name]}"
+        for name in now
+        if name in before and before[name] != now[name]
+    ]
+    if not changed:
+        return ""
+    return f"the run goes on, but not bit for bit as it would have: {'; '.join(changed)}"
 
 
 def save_checkpoint(path: Path, state: State) -> None:
@@ -56,26 +99,32 @@ def load_checkpoint(path: Path, recipe: Recipe, seed: int) -> State:
     if state["seed"] != seed:
         msg = f"{path}: was trained with --seed {state['seed']}, not {seed}; use that one"
         raise DermoganError(msg)
-    where = _difference(Recipe.from_text(state["recipe"]), recipe)
-    if where:
-        msg = f"{path}: is of another recipe, {where} differs; use the one in recipe.yaml beside it"
+    difference = _difference(Recipe.from_text(state["recipe"], f"{path}: recipe"), recipe)
+    if difference:
+        msg = f"{path}: is of another recipe, {difference}; use the one in recipe.yaml beside it"
         raise DermoganError(msg)
     return state
 
 
-_FREE = {"budget", "data.workers"}
-"""What may change when a run goes on: how long, how often, and who makes the batches."""
+_FREE = {"name", "about", "sources", "budget", "data.workers"}
+"""What may change when a run goes on: words, how long, how often, and who makes the batches."""
 
 
 def _difference(one: Recipe, other: Recipe) -> str:
-    """Return the first dotted path at which two recipes differ, of those that matter."""
+    """Say what differs first between a checkpoint's recipe and another, of what matters."""
     return _differs(one.model_dump(mode="json"), other.model_dump(mode="json"), "")
 
 
 def _differs(one: Any, other: Any, path: str) -> str:  # noqa: ANN401 - any node
     if one == other or path in _FREE:
         return ""
-    if not (isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys()):
-        return path
-    below = (_differs(one[key], other[key], f"{path}.{key}".lstrip(".")) for key in one)
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return f"{path} is {_short(one)} in it, not {_short(other)}"
+    keys = [*one, *(key for key in other if key not in one)]
+    below = (_differs(one.get(key), other.get(key), f"{path}.{key}".lstrip(".")) for key in keys)
     return next((found for found in below if found), "")
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - any node
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

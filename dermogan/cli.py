@@ -7,49 +7,23 @@ Everything heavy is imported inside the command that needs it, so that
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from dermogan import __version__
 from dermogan.cli_segment import evaluate, segment
-from simcell import SimcellError
+from simcell.commands import Commands
 
 if TYPE_CHECKING:
     from dermogan.trainer import Summary
 
 
-class _Commands(click.Group):
-    """Turns errors that a user can mend into one line and exit code 2."""
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what the command returns
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            command = ctx.command_path if error.ctx is None else error.ctx.command_path
-            _stop(ctx, f"{error.format_message()} (`{command} --help` explains)", 2)
-        except BrokenPipeError:
-            raise  # `dermogan recipes | head`: click ends quietly
-        except MemoryError:
-            _stop(ctx, "out of memory; use smaller patches or batches", 2)
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            _stop(ctx, f"{place}{error.strerror or error}", 2)
-        except SimcellError as error:
-            _stop(ctx, str(error), 2)
-        except KeyboardInterrupt:
-            again = ctx.invoked_subcommand == "train"
-            _stop(ctx, "stopped" + ("; go on with --resume" if again else ""), 130)
-
-
-def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:
-    """Say in one line why, and end with this exit code."""
-    click.echo(f"dermogan: {' '.join(message.split())}", err=True)
-    ctx.exit(code)
-
-
 @click.group(
-    cls=_Commands,
+    cls=Commands,
+    program="dermogan",
+    resumes="train",
+    smaller="smaller patches, batches or tiles",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
@@ -125,6 +99,11 @@ Examples:
     show_default=True,
     help="Of the arithmetic.",
 )
+@click.option(
+    "--tensorboard/--no-tensorboard",
+    default=None,
+    help="A log for TensorBoard beside the CSV.  [default: where it is installed]",
+)
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def train(
     name: str,
@@ -139,6 +118,7 @@ def train(
     devices: int,
     strategy: str,
     precision: str,
+    tensorboard: bool | None,
     quiet: bool,
 ) -> None:
     """Train what a recipe says, and keep the model that is best in validation."""
@@ -160,6 +140,7 @@ def train(
         devices=devices,
         strategy=strategy,
         precision=precision,
+        tensorboard=tensorboard,
         quiet=quiet,
     )
     if not quiet:
@@ -170,7 +151,8 @@ def _in_words(summary: Summary) -> str:
     return (
         f"model    {summary.path}\n"
         f"score    {summary.score:.3f} at step {summary.best_step} of {summary.steps}\n"
-        f"time     {summary.seconds:.0f} s, {summary.wait_share:.0%} of it waiting for batches"
+        f"time     {summary.seconds:.0f} s; {summary.start_s:.0f} s until the first batch, "
+        f"{summary.wait_share:.1%} of the rest waiting for batches"
     )
 
 

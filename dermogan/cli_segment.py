@@ -93,11 +93,12 @@ def segment(
     overwrite: bool,
 ) -> None:
     """Segment images: files, folders, patterns. A bad one is named and skipped; exit code 1."""
+    from dermogan.images import name_of
     from dermogan.segment import FOLDERS, targets
 
     files = _files(images)
     what = ("labels", "cells") if labels_only else tuple(FOLDERS)
-    plans = {file: targets(out, file.stem, what) for file in files}
+    plans = {file: targets(out, name_of(file), what) for file in files}
     _check_vacant(plans, overwrite=overwrite)
     given = _refinement(threshold, split, weights, refinements)
     if given.split == "stardist":
@@ -168,14 +169,14 @@ def _diameter(text: str | None, predictor: Predictor) -> float | Literal["auto"]
 
 def _files(named: tuple[str, ...]) -> list[Path]:
     """Return the files that arguments mean, each once, and refuse what means none."""
-    from dermogan.images import SUFFIXES
+    from dermogan.formats import KINDS, is_zarr
+    from dermogan.images import image_files
 
     found: dict[Path, None] = {}
     for name in named:
         path = Path(name)
-        if path.is_dir():
-            matches = [p for p in sorted(path.iterdir()) if p.suffix.lower() in SUFFIXES]
-            lack = f"holds no image ({', '.join(SUFFIXES)})"
+        if path.is_dir() and not is_zarr(path):
+            matches, lack = image_files(path), f"holds no image ({KINDS})"
         elif path.exists() or not glob.has_magic(name):
             matches, lack = [path], ""  # a missing file is told of in its turn
         else:

@@ -27,7 +27,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dermogan.errors import DermoganError
-from dermogan.filters import FloatImage, apply
+from dermogan.filters import FloatImage, Normaliser, apply
 from dermogan.folder import Folder
 from dermogan.recipe import (
     Augment,
@@ -75,16 +75,25 @@ class Batch:
     noise: Batches | None = None
 
 
-def opened(source: Source | Simulated, seed: int, purpose: str, normalise_px: float) -> Window:
-    """Open where a domain comes from; ``purpose`` keeps the samples of domains apart."""
+def opened(
+    source: Source | Simulated,
+    seed: int,
+    purpose: str,
+    normalise: Normaliser,
+    sides: tuple[int, int] = (1, 1),
+) -> Window:
+    """Open where a domain comes from, to cut squares of these sides at least and at most.
+
+    ``purpose`` keeps the samples of domains apart.
+    """
     own = int(stream(seed, 0, f"domain.{purpose}").integers(2**32))
     match source:
         case PresetSource():
-            return Drawn(source, own, normalise_px)
+            return Drawn(source, own, normalise)
         case DatasetSource():
-            return Stored(source, normalise_px)
+            return Stored(source, normalise)
         case FolderSource():
-            return Folder(source, normalise_px)
+            return Folder(source, normalise, sides)
 
 
 @dataclass(frozen=True)
@@ -105,10 +114,18 @@ class Data:
         data = self.recipe.data
         given = {"images": data.images, "priors": data.priors, "pairs": data.pairs}
         return {
-            name: opened(source, self.seed, name, data.normalise_px)
+            name: opened(source, self.seed, name, Normaliser.of(data), self._sides)
             for name, source in given.items()
             if source is not None
         }
+
+    @property
+    def _sides(self) -> tuple[int, int]:
+        """Smallest and largest side of what patches are made of."""
+        data = self.recipe.data
+        scales = (data.augment.scale_high, data.augment.scale_low)
+        low, high = (_window(data.patch_px, scale) for scale in scales)
+        return low, high
 
     def notes(self) -> list[str]:
         """Say what was left out: one line for every file that was skipped."""
@@ -156,7 +173,7 @@ class Data:
         augment, side = self.recipe.data.augment, self.recipe.data.patch_px
         low, high = np.log([augment.scale_low, augment.scale_high])
         scale = float(np.exp(rng.uniform(low, high)))
-        window = max(2, round(side / scale))
+        window = _window(side, scale)
         image, prior = self._domains[domain].cut(rng, number, window)
         turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
         image = _shaped(image, side, turn, mirror)
@@ -180,6 +197,11 @@ def _share(step: int, batch: int, rank: int, ranks: int) -> range:
     share = batch // ranks
     first = step * batch + rank * share
     return range(first, first + share)
+
+
+def _window(side: int, scale: float) -> int:
+    """Return the side of what is magnified to a patch."""
+    return max(2, round(side / scale))
 
 
 def _prior(cut: tuple[FloatImage, FloatImage | None]) -> FloatImage:
@@ -239,8 +261,11 @@ class Feed:
 
     Attributes
     ----------
-    waited_s : float
-        Wall-clock seconds spent in `next`.
+    waited_s, first_s : float
+        Wall-clock seconds spent in `next`: for all batches but the first, and for the first,
+        which waits for the workers to start.
+    began_s : float
+        When the first batch was there, by ``time.perf_counter``.
     """
 
     def __init__(
@@ -249,7 +274,7 @@ class Feed:
         self._data, self._pool, self._share = data, pool, (rank, ranks)
         self._steps = iter(steps)
         self._coming: deque[Future[Batch]] = deque()
-        self.waited_s = 0.0
+        self.waited_s = self.first_s = self.began_s = 0.0
         for _ in range(_AHEAD * data.recipe.data.workers if pool else 0):
             self._order()
 
@@ -270,7 +295,11 @@ class Feed:
             except BrokenProcessPool:
                 msg = "a worker process was killed (out of memory?); go on with fewer data.workers"
                 raise DermoganError(msg) from None
-        self.waited_s += time.perf_counter() - began
+        now = time.perf_counter()
+        if self.began_s:
+            self.waited_s += now - began
+        else:
+            self.first_s, self.began_s = now - began, now
         return batch
 
 

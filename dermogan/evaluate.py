@@ -22,7 +22,8 @@ from numpy.random import Generator, Philox
 from numpy.typing import NDArray
 
 from dermogan import metrics
-from dermogan.images import SUFFIXES, read_labels
+from dermogan.formats import is_zarr
+from dermogan.images import image_files, name_of, read_labels
 from dermogan.metrics import THRESHOLDS, Counts
 from simcell import SimcellError
 
@@ -181,8 +182,8 @@ def pooled(counts: Sequence[Counts]) -> Counts:
 
 def _pairs(predicted: Path, truth: Path, *, common: bool) -> dict[str, tuple[Path, Path]]:
     """Return the files that belong together, by name."""
-    if predicted.is_file() and truth.is_file():
-        return {truth.stem: (predicted, truth)}
+    if all(path.is_file() or is_zarr(path) for path in (predicted, truth)):
+        return {name_of(truth): (predicted, truth)}
     guesses, trues = _by_name(_labels_of(predicted)), _by_name(truth)
     both = sorted(guesses.keys() & trues.keys())
     if not both:
@@ -197,8 +198,9 @@ def _pairs(predicted: Path, truth: Path, *, common: bool) -> dict[str, tuple[Pat
 
 
 def _labels_of(folder: Path) -> Path:
-    inner = folder / "labels"
-    return inner if inner.is_dir() else folder
+    """Return where an output of ``dermogan segment`` has its labels: of their own, or in images."""
+    inner = (folder / "labels", folder / "images")
+    return next((each for each in inner if each.is_dir()), folder)
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
@@ -206,13 +208,11 @@ def _by_name(folder: Path) -> dict[str, Path]:
         msg = f"{folder}: no such folder; name two folders, or two files"
         raise SimcellError(msg)
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in (*SUFFIXES, ".csv"):
-            continue
-        if path.stem in found:
-            msg = f"{path}: {found[path.stem].name} has the same name; keep one of them"
+    for path in sorted([*image_files(folder), *folder.glob("*.csv")]):
+        other = found.setdefault(name_of(path), path)
+        if other != path:
+            msg = f"{path}: {other.name} has the same name; keep one of them"
             raise SimcellError(msg)
-        found[path.stem] = path
     return found
 
 
@@ -223,7 +223,7 @@ def _score(guess: Path, true: Path, options: Options) -> tuple[Row, dict[str, Co
         msg = f"{guess}: points cannot be scored against the labels of {true.name}"
         raise SimcellError(msg)
     labels = read_labels(true)
-    return score_labels(read_labels(guess), labels, options, _known(labels, true.stem, options))
+    return score_labels(read_labels(guess), labels, options, _known(labels, name_of(true), options))
 
 
 def _known(labels: NDArray[np.integer], name: str, options: Options) -> NDArray[np.bool_] | None:

@@ -7,16 +7,15 @@ background of an image), it is not divided by noise: the deviation of the whole 
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dermogan.recipe import Canny, FilterSpec, Gabor, Sato
+from dermogan.recipe import Canny, Data, FilterSpec, Gabor, Sato
 
 FloatImage = NDArray[np.float32]
-_FLOOR = 0.1  # of the whole image's deviation
 
 
 def reach_px(sigma_px: float) -> int:
@@ -24,7 +23,30 @@ def reach_px(sigma_px: float) -> int:
     return int(np.ceil(3 * sigma_px))
 
 
-def local_normalise(image: FloatImage, sigma_px: float, spread: float | None = None) -> FloatImage:
+class Normaliser(NamedTuple):
+    """The local normalisation of a recipe; see `local_normalise`."""
+
+    sigma_px: float
+    floor: float = 0.1
+
+    @classmethod
+    def of(cls, data: Data) -> Normaliser:
+        """Take its numbers from a recipe."""
+        return cls(data.normalise_px, data.normalise_floor)
+
+    def __call__(self, image: FloatImage, spread: float | None = None) -> FloatImage:
+        """Normalise an image (y, x), or a window of one of that spread."""
+        return local_normalise(image, self.sigma_px, spread, self.floor)
+
+    @property
+    def reach_px(self) -> int:
+        """How far it sees."""
+        return reach_px(self.sigma_px)
+
+
+def local_normalise(
+    image: FloatImage, sigma_px: float, spread: float | None = None, floor: float = 0.1
+) -> FloatImage:
     """Take away the local mean and divide by three local standard deviations.
 
     Parameters
@@ -34,6 +56,9 @@ def local_normalise(image: FloatImage, sigma_px: float, spread: float | None = N
         Standard deviation of the Gaussian window.
     spread : float, optional
         Standard deviation of the whole image, where ``image`` is a window of it.
+    floor : float
+        Share of that deviation below which a local one hardly counts: what is dim beside the
+        rest of the image stays dim.
 
     Returns
     -------
@@ -54,7 +79,7 @@ def local_normalise(image: FloatImage, sigma_px: float, spread: float | None = N
         centred * centred, (size, size), sigma_px, borderType=cv2.BORDER_REFLECT
     )
     variance = np.maximum(square - mean * mean, 0)
-    scale = 3 * np.sqrt(variance + (_FLOOR * whole) ** 2) + np.float32(1e-12)
+    scale = 3 * np.sqrt(variance + (floor * whole) ** 2) + np.float32(1e-12)
     normalised = np.clip((centred - mean) / scale, -1, 1)
     return np.asarray(normalised, np.float32)
 

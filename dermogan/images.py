@@ -3,9 +3,10 @@
 What counts as an image: one flat grey picture of numbers. Rules for the rest:
 
 - Colours (y, x, 3 or 4): grey = 0.299 R + 0.587 G + 0.114 B; transparency is ignored. One channel
-  of them, or of a (channels, y, x) TIFF, by ``channel``.
+  of them, or of a TIFF or OME-Zarr that has channels, by ``channel``.
 - Several pages, slices or times: refused, as nobody could say which was meant, unless
   ``page`` names one, from 0.
+- OME-Zarr: the finest level of its image.
 - NaN, infinities, nothing but one value: refused, with the reason.
 
 Grey values are not scaled: models normalise by themselves.
@@ -13,30 +14,54 @@ Grey values are not scaled: models normalise by themselves.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from dermogan.formats import (
+    SUFFIXES,
+    Spacing,
+    Stored,
+    damaged,
+    is_zarr,
+    label_image,
+    no_page,
+    stored,
+)
 from simcell import SimcellError
 
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".npy")
 _LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _BIG_TIFF = 2**31
 
 
-def read_image(
-    path: Path, *, channel: int | None = None, page: int | None = None
-) -> NDArray[np.float32]:
-    """Read an image (y, x) as float32.
+@dataclass(frozen=True)
+class Picture:
+    """A grey image.
+
+    Attributes
+    ----------
+    pixels : array (y, x)
+        Of the file's own type; float64 where colours were mixed.
+    spacing_um : tuple of float, optional
+        Size of a pixel (y, x), where the file says it.
+    """
+
+    pixels: NDArray[Any]
+    spacing_um: Spacing | None = None
+
+
+def read_picture(path: Path, *, channel: int | None = None, page: int | None = None) -> Picture:
+    """Read an image as it lies in its file.
 
     Parameters
     ----------
     path : Path
-        TIFF, PNG, JPEG, BMP or NumPy file of any numeric type.
+        TIFF, PNG, JPEG, BMP, NumPy file or Zarr folder, of any numeric type.
     channel : int, optional
         Channel to take, from 0; by default colours are mixed to grey.
     page : int, optional
@@ -47,26 +72,66 @@ def read_image(
     SimcellError
         With the file's name and the reason.
     """
-    array, axes = _load(path, page)
-    array, axes = _one_page(path, array, axes, page)
-    image = _one_channel(path, array, axes, channel).astype(np.float32)
-    if image.size == 0:
+    found = stored(path, page)
+    array, axes = _one_page(path, found, page)
+    pixels = _one_channel(path, array, axes, channel)
+    if pixels.size == 0:
         msg = f"{path}: has no pixels"
         raise SimcellError(msg)
-    if not np.isfinite(image).all():
-        bad = np.count_nonzero(~np.isfinite(image))
-        msg = f"{path}: {bad} of {image.size} pixels are NaN or infinite; mend them first"
+    if pixels.dtype.kind == "f" and not (np.abs(pixels) <= np.finfo(np.float32).max).all():
+        bad = np.count_nonzero(~(np.abs(pixels) <= np.finfo(np.float32).max))
+        msg = f"{path}: {bad} of {pixels.size} pixels are NaN or infinite; mend them first"
         raise SimcellError(msg)
-    if image.min() == image.max():
-        msg = f"{path}: all pixels are {image.flat[0]:g}; there is nothing to see"
+    if pixels.min() == pixels.max():
+        msg = f"{path}: all pixels are {float(pixels.flat[0]):g}; there is nothing to see"
         raise SimcellError(msg)
-    return image
+    return Picture(pixels, found.spacing_um)
+
+
+def read_image(
+    path: Path, *, channel: int | None = None, page: int | None = None
+) -> NDArray[np.float32]:
+    """Read an image (y, x) as float32; see `read_picture`."""
+    return read_picture(path, channel=channel, page=page).pixels.astype(np.float32)
+
+
+def image_files(folder: Path, *, deep: bool = False) -> list[Path]:
+    """List the images of a folder, or of its sub-folders too, by name.
+
+    A Zarr folder is an image; what lies in it is not looked at.
+    """
+    return sorted(_walk(folder, deep))
+
+
+def _walk(folder: Path, deep: bool) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_dir():
+            if is_zarr(path):
+                yield path
+            elif deep:
+                yield from _walk(path, deep)
+        elif path.suffix.lower() in SUFFIXES:
+            yield path
+
+
+def name_of(path: Path) -> str:
+    """Return the name of an image without its kind.
+
+    Examples
+    --------
+    >>> name_of(Path("a/day.1.tif")), name_of(Path("a/day.1.ome.zarr"))
+    ('day.1', 'day.1')
+    """
+    return path.stem.removesuffix(".ome") if path.suffix == ".zarr" else path.stem
 
 
 def read_labels(path: Path) -> NDArray[Any]:
-    """Read a label image (y, x) of integers; floats are taken where they are whole numbers."""
-    array, axes = _load(path, None)
-    array, axes = _one_page(path, array, axes, None)
+    """Read a label image (y, x) of integers; floats are taken where they are whole numbers.
+
+    Of an OME-Zarr image, the labels that it holds are taken.
+    """
+    path = label_image(path)
+    array, axes = _one_page(path, stored(path, None), None)
     if "S" in axes and (array == array[..., :1]).all():
         array, axes = array[..., 0], axes[:2]
     if array.ndim != 2:
@@ -80,81 +145,24 @@ def read_labels(path: Path) -> NDArray[Any]:
     return array.astype(np.uint8) if array.dtype.kind == "b" else array
 
 
-def _load(path: Path, page: int | None) -> tuple[NDArray[Any], str]:
-    """Return an array and the names of its axes: Y, X, S or C (channels), others a stack."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        msg = f"{path}: is no image that can be read; one of {', '.join(SUFFIXES)} is"
+def _one_page(path: Path, found: Stored, page: int | None) -> tuple[NDArray[Any], str]:
+    """Read one page of a stack."""
+    stacked = [k for k, name in enumerate(found.axes) if name not in "YXSC"]
+    lengths = tuple(found.shape[k] for k in stacked)
+    count = int(np.prod(lengths)) if stacked else 1
+    if stacked and (page is None or page >= count):
+        raise no_page(path, count, page)
+    if not stacked and page:
+        msg = f"{path}: has one page; there is no --page {page}"
         raise SimcellError(msg)
-    if not path.is_file():
-        msg = f"{path}: no such file"
-        raise SimcellError(msg)
+    key: list[int | slice] = [slice(None)] * len(found.shape)
+    for k, at in zip(stacked, np.unravel_index(page or 0, lengths or (1,)), strict=False):
+        key[k] = int(at)
     try:
-        array, axes = _read_tiff(path, page) if suffix in {".tif", ".tiff"} else _read_flat(path)
-    except SimcellError:
-        raise
-    except Exception as error:  # libraries raise what they like on damaged files
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        msg = f"{path}: cannot be read ({reason}); is it whole?"
-        raise SimcellError(msg) from error
-    if array.dtype.kind not in "biuf":
-        msg = f"{path}: holds {array.dtype}; numbers are needed"
-        raise SimcellError(msg)
-    return array, axes
-
-
-def _read_tiff(path: Path, page: int | None) -> tuple[NDArray[Any], str]:
-    with tifffile.TiffFile(path) as file:
-        count = len(file.series)  # more than one: pages of different sizes
-        if count > 1 and (page is None or page >= count):
-            raise _no_page(path, count, page)
-        series = file.series[page or 0 if count > 1 else 0]
-        array, axes = series.asarray(), series.axes
-        if count > 1:  # chosen already, in the manner of a stack
-            array, axes = np.broadcast_to(array, (count, *array.shape)), "Q" + axes
-    kept = tuple(n > 1 or name in "YX" for n, name in zip(array.shape, axes, strict=True))
-    axes = "".join(name for name, keep in zip(axes, kept, strict=True) if keep)
-    return array.reshape([n for n, keep in zip(array.shape, kept, strict=True) if keep]), axes
-
-
-def _read_flat(path: Path) -> tuple[NDArray[Any], str]:
-    if path.suffix.lower() == ".npy":
-        array = np.load(path, allow_pickle=False)
-    else:
-        # By bytes: OpenCV cannot open names with letters beyond ASCII everywhere.
-        found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-        if found is None:
-            msg = "damaged, or of another kind than its name says"
-            raise ValueError(msg)
-        array = np.asarray(found)
-        if array.ndim == 3:  # OpenCV's order is blue, green, red
-            array = array[..., [2, 1, 0, *range(3, array.shape[2])]]
-    if array.ndim == 3 and array.shape[2] in {1, 3, 4}:
-        return (array[..., 0], "YX") if array.shape[2] == 1 else (array, "YXS")
-    return array, ("Q" * array.ndim)[2:] + "YX"
-
-
-def _one_page(
-    path: Path, array: NDArray[Any], axes: str, page: int | None
-) -> tuple[NDArray[Any], str]:
-    """Take one page of a stack."""
-    stacked = [k for k, name in enumerate(axes) if name not in "YXSC"]
-    if not stacked:
-        if page:
-            msg = f"{path}: has one page; there is no --page {page}"
-            raise SimcellError(msg)
-        return array, axes
-    array = np.moveaxis(array, stacked, range(len(stacked)))
-    axes = "".join(name for name in axes if name in "YXSC")
-    pages = array.reshape(-1, *array.shape[len(stacked) :])
-    if page is None or page >= len(pages):
-        raise _no_page(path, len(pages), page)
-    return pages[page], axes
-
-
-def _no_page(path: Path, count: int, page: int | None) -> SimcellError:
-    asked = "" if page is None else f" no --page {page}:"
-    return SimcellError(f"{path}:{asked} has {count} pages; name one by --page, 0 to {count - 1}")
+        array = found.read(tuple(key))
+    except Exception as error:  # of a damaged chunk
+        raise damaged(path, error) from error
+    return array, "".join(name for name in found.axes if name in "YXSC")
 
 
 def _one_channel(path: Path, array: NDArray[Any], axes: str, channel: int | None) -> NDArray[Any]:
@@ -179,15 +187,26 @@ def _one_channel(path: Path, array: NDArray[Any], axes: str, channel: int | None
     return np.asarray(layers[..., :3] @ _LUMINANCE)
 
 
-def write_labels(path: Path, labels: NDArray[np.int32]) -> None:
-    """Write labels as a TIFF of 16 bits, or 32 where there are too many."""
+def compact(labels: NDArray[np.int32]) -> NDArray[Any]:
+    """Return labels in 16 bits, or 32 where there are too many."""
     kind = np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
-    write_tiff(path, labels.astype(kind))
+    return labels.astype(kind)
 
 
-def write_tiff(path: Path, array: NDArray[Any]) -> None:
-    """Write a compressed TIFF, wholly or not at all."""
+def write_labels(path: Path, labels: NDArray[np.int32], spacing_um: Spacing | None = None) -> None:
+    """Write labels as a TIFF of 16 bits, or 32 where there are too many."""
+    write_tiff(path, compact(labels), spacing_um)
+
+
+def write_tiff(path: Path, array: NDArray[Any], spacing_um: Spacing | None = None) -> None:
+    """Write a compressed TIFF, wholly or not at all; its size in pixels per centimetre."""
     unfinished = path.with_name(path.name + ".partial")
+    size: dict[str, Any] = {}
+    if spacing_um is not None:
+        size = {
+            "resolution": (1e4 / spacing_um[1], 1e4 / spacing_um[0]),
+            "resolutionunit": "CENTIMETER",
+        }
     try:
         tifffile.imwrite(
             unfinished,
@@ -196,6 +215,7 @@ def write_tiff(path: Path, array: NDArray[Any]) -> None:
             photometric="minisblack",
             bigtiff=array.nbytes > _BIG_TIFF,
             rowsperstrip=64 if array.shape[-2] > 64 else None,
+            **size,
         )
         unfinished.replace(path)
     finally:

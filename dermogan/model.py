@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dermogan.errors import DermoganError, need
 from dermogan.files import write_whole
-from dermogan.filters import FloatImage, apply, local_normalise
+from dermogan.filters import FloatImage, Normaliser, apply
 from dermogan.networks import Generator, folded, generator
 from dermogan.recipe import Recipe
 from simcell.settings import hint
@@ -92,7 +92,7 @@ class Model:
 
 def prepared(recipe: Recipe, image: FloatImage) -> FloatImage:
     """Prepare a whole image (y, x) for the network that a recipe trains."""
-    normalised = local_normalise(image, recipe.data.normalise_px)
+    normalised = Normaliser.of(recipe.data)(image)
     if getattr(recipe.system, "task", "image") == "filter" and recipe.data.filter is not None:
         return apply(recipe.data.filter, normalised)
     return normalised

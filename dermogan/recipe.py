@@ -49,13 +49,17 @@ class DatasetSource(Spec):
 
 
 class FolderSource(Spec):
-    """Images of the user's own: PNG or TIFF, 8 or 16 bits or floating point, of any size."""
+    """Images of the user's own, of any size and type of number: TIFF, PNG, JPEG, Zarr, ..."""
 
     kind: Literal["folder"] = "folder"
     path: str = Field("images", min_length=1, description="folder, searched with its sub-folders")
     bad: Literal["refuse", "skip"] = Field(
         "refuse", description="what to do with files that cannot be used"
     )
+    channel: int | None = Field(
+        None, ge=0, description="channel to take, from 0; None = colours are mixed to grey"
+    )
+    page: int | None = Field(None, ge=0, description="page of stacks to take, from 0")
 
 
 Source = Annotated[PresetSource | DatasetSource | FolderSource, Field(discriminator="kind")]
@@ -125,6 +129,9 @@ class Data(Spec):
     pairs: Simulated | None = Field(None, description="simulated images with their own priors")
     filter: FilterSpec | None = Field(None, description="what makes domain C of A")
     normalise_px: float = Field(20.0, ge=1, le=500, description="sd of the local normalisation")
+    normalise_floor: float = Field(
+        0.1, ge=0.001, le=10, description="contrast below which it fades, share of the image's"
+    )
     patch_px: int = Field(128, ge=16, le=4096, description="side of a patch")
     batch: int = Field(4, ge=1, le=4096, description="patches of each domain a step")
     pairs_batch: int | None = Field(

@@ -8,15 +8,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dermogan.files import write_whole
 from dermogan.filters import FloatImage
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+Picture = NDArray[np.uint8]
 
 _SMOOTH = 0.95
 
@@ -36,8 +39,7 @@ class Log:
         rows: list[list[str]] = []
         if first and path.exists():
             with path.open(newline="", encoding="utf-8") as old:
-                rows = list(csv.reader(old))
-            rows = [row for row in rows if row[:1] == ["step"] or _number(row) <= first]
+                rows = _whole(list(csv.reader(old)), first)
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         write_whole(path, text.getvalue().encode())
@@ -64,25 +66,81 @@ class Log:
         write_whole(self._path, text.getvalue().encode())
 
 
-def _number(row: Sequence[str]) -> float:
-    return int(row[0]) if row and row[0].isdecimal() else float("inf")
+def _whole(rows: list[list[str]], last: int) -> list[list[str]]:
+    """Keep the head and the rows up to a step, but none that a full disk cut off."""
+    kept = rows[:1]
+    for row in rows[1:]:
+        if len(row) == len(kept[0]) and row[0].isdecimal() and int(row[0]) <= last:
+            kept.append(row)
+    return kept
 
 
-def panel(rows: Sequence[Sequence[FloatImage]]) -> bytes:
-    """Draw rows of equal pictures, each stretched to its own range; return a PNG file."""
+def panel(rows: Sequence[Sequence[FloatImage]]) -> Picture:
+    """Draw rows of equal pictures, each stretched to its own range."""
+    return np.concatenate([np.concatenate([_grey(p) for p in row], axis=1) for row in rows])
+
+
+def png(picture: Picture) -> bytes:
+    """Return a picture as a PNG file."""
     from PIL import Image
 
-    drawn = np.concatenate([np.concatenate([_grey(p) for p in row], axis=1) for row in rows])
     content = io.BytesIO()
-    Image.fromarray(drawn).save(content, "PNG")
+    Image.fromarray(picture).save(content, "PNG")
     return content.getvalue()
 
 
-def _grey(picture: FloatImage) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _grey(picture: FloatImage) -> Picture:
     low, high = float(picture.min()), float(picture.max())
     low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (min(low, -1.0), max(high, 1.0))
     grey = np.clip((picture - low) / (high - low) * 255, 0, 255).astype(np.uint8)
     return np.pad(grey, 1, constant_values=128)
+
+
+class Board:
+    """The log again for TensorBoard: losses, scores and pictures, below ``tensorboard/``.
+
+    Decision: a run that goes on writes a file of its own beside the first one, which says
+    from which step it is; TensorBoard drops what was there of that step and later ones.
+
+    Parameters
+    ----------
+    folder : Path
+    first : int
+        Steps done.
+    on : bool
+        False = nothing is written.
+    """
+
+    def __init__(self, folder: Path, first: int, *, on: bool) -> None:
+        self._writer: Any = None
+        if on:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(folder), purge_step=first + 1 if first else None)
+
+    def row(self, step: int, losses: dict[str, float], score: float | None) -> None:
+        """Add the values of a step, counted from 1."""
+        if self._writer is None:
+            return
+        for name, value in losses.items():
+            self._writer.add_scalar(f"loss/{name}", value, step)
+        if score is not None:
+            self._writer.add_scalar("validation/score", score, step)
+
+    def picture(self, name: str, picture: Picture, step: int) -> None:
+        """Add a picture of a step."""
+        if self._writer is not None:
+            self._writer.add_image(name, picture, step, dataformats="HW")
+
+    def flush(self) -> None:
+        """Bring all of it to the disk."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """End the file."""
+        if self._writer is not None:
+            self._writer.close()
 
 
 class Bar:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from dermogan.checkpoint import load_checkpoint, save_checkpoint, versions
+from dermogan.checkpoint import changes, load_checkpoint, machine, save_checkpoint, versions
 from dermogan.data import Data, Feed
 from dermogan.errors import DermoganError
 from dermogan.files import write_whole
@@ -29,14 +29,14 @@ from dermogan.model import SUFFIX, save_model
 from dermogan.networks import BatchNorm, Generator, freeze
 from dermogan.networks.norm import InstanceNorm
 from dermogan.recipe import CycleGan, Recipe
-from dermogan.report import Bar, Log, panel
+from dermogan.report import Bar, Board, Log, Picture, panel, png
 from dermogan.systems import Outcome, Patches, System, build_system
 from dermogan.validate import Finding, Validator
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-CHECKPOINT, LOG, PICTURES = "checkpoint.pt", "log.csv", "pictures"
+CHECKPOINT, LOG, PICTURES, BOARD = "checkpoint.pt", "log.csv", "pictures", "tensorboard"
 _CALIBRATION = 4  # batches
 _SHOWN = 4  # pictures of a kind
 
@@ -50,9 +50,13 @@ class Run:
         Steps done.
     best, best_step : float, int
         Score of the model that is kept, and the step it is of.
+    notes : list of str
+        What a user should know before it goes on.
     """
 
-    def __init__(self, fabric: Fabric, recipe: Recipe, folder: Path, seed: int) -> None:
+    def __init__(
+        self, fabric: Fabric, recipe: Recipe, folder: Path, seed: int, *, tensorboard: bool = False
+    ) -> None:
         self.fabric, self.recipe, self.folder, self.seed = fabric, recipe, folder, seed
         self.data = Data(recipe, seed)
         torch.manual_seed(seed)
@@ -71,9 +75,11 @@ class Run:
         }
         self.step, self.best, self.best_step = 0, -1.0, 0
         self._cpu_before = 0.0
+        self.notes = list(self.data.notes())
         if (folder / CHECKPOINT).exists():
             self._restore(load_checkpoint(folder / CHECKPOINT, recipe, seed))
         self.validator = Validator(recipe)
+        self.board = Board(folder / BOARD, self.step, on=tensorboard and fabric.global_rank == 0)
 
     def go(self, batches: Feed, shown: Bar) -> None:
         """Train to the end of the budget."""
@@ -90,9 +96,11 @@ class Run:
                 score = self._validate(shown)
             if log is not None:
                 log.row(self.step, losses, score)
+                self.board.row(self.step, losses, score)
             if leads and (due or self.step % budget.picture_every == 0):
                 self._picture(patches, outcome)
             if leads and (due or self.step % budget.checkpoint_every == 0):
+                self.board.flush()
                 save_checkpoint(self.folder / CHECKPOINT, self.state())
             shown.step(losses)
 
@@ -195,12 +203,19 @@ class Run:
     def _picture(self, patches: Patches, outcome: Outcome) -> None:
         rows = [self.system.seen_by_product(patches), *outcome.made.values()]
         shown = [[image[0].float().cpu().numpy() for image in row[:_SHOWN]] for row in rows]
-        write_whole(self.folder / PICTURES / f"step-{self.step:07}.png", panel(shown))
+        self._show("training", f"step-{self.step:07}", panel(shown))
 
     def _picture_of(self, finding: Finding) -> None:
         rows = [finding.images, finding.probabilities, finding.priors]
-        shown = panel([row[:_SHOWN] for row in rows])
-        write_whole(self.folder / PICTURES / "validation.png", shown)
+        self._show("validation", "validation", panel([row[:_SHOWN] for row in rows]))
+
+    def _show(self, kind: str, name: str, picture: Picture) -> None:
+        write_whole(self.folder / PICTURES / f"{name}.png", png(picture))
+        self.board.picture(kind, picture, self.step)
+
+    def _machine(self) -> dict[str, str]:
+        fabric = self.fabric
+        return machine(fabric.device, fabric.world_size, str(fabric.strategy.precision.precision))
 
     def state(self) -> dict[str, Any]:
         """Return everything that a checkpoint holds."""
@@ -208,6 +223,7 @@ class Run:
             "step": self.step,
             "seed": self.seed,
             "recipe": self.recipe.text,
+            "machine": self._machine(),
             "system": self.system.state_dict(),
             "average": self.average.state_dict(),
             "optimisers": {name: one.state_dict() for name, one in self.optimisers.items()},
@@ -217,6 +233,8 @@ class Run:
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
+        changed = changes(state, self._machine())
+        self.notes += [changed] if changed else []
         self.step = state["step"]
         self.system.load_state_dict(state["system"])
         self.average.load_state_dict(state["average"])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 import simcell
 from dermogan.errors import DermoganError
-from dermogan.filters import FloatImage, local_normalise
+from dermogan.filters import FloatImage, Normaliser
 from dermogan.recipe import DatasetSource, PresetSource
 
 Output = Literal["membrane", "filled"]
@@ -35,9 +34,9 @@ class Drawn:
 
     notes: Sequence[str] = ()
 
-    def __init__(self, source: PresetSource, seed: int, normalise_px: float) -> None:
+    def __init__(self, source: PresetSource, seed: int, normalise: Normaliser) -> None:
         self.preset = simcell.load_preset(source.preset).with_set(source.set)
-        self.seed, self._count, self._normalise_px = seed, source.count, normalise_px
+        self.seed, self._count, self._normalise = seed, source.count, normalise
         self.kind = _kind(self.preset.base, f"preset {source.preset}")
 
     def sample(self, index: int) -> simcell.Sample:
@@ -49,7 +48,7 @@ class Drawn:
     def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:
         """Cut a square out of a sample."""
         index = number if self._count is None else int(rng.integers(self._count))
-        image, prior = pair(self.sample(index), self._normalise_px)
+        image, prior = pair(self.sample(index), self._normalise)
         return _square(rng, side, image, prior, f"preset {self.preset.name}")
 
 
@@ -58,9 +57,12 @@ class Stored:
 
     notes: Sequence[str] = ()
 
-    def __init__(self, source: DatasetSource, normalise_px: float) -> None:
+    def __init__(self, source: DatasetSource, normalise: Normaliser) -> None:
         self._data = simcell.open_dataset(source.path)
-        self._path, self._normalise_px = source.path, normalise_px
+        if not self._data.counts.any():
+            msg = f"{source.path}: none of {len(self._data)} samples holds a cell; make others"
+            raise DermoganError(msg)
+        self._path, self._normalise = source.path, normalise
         self.kind = _kind(self._data[0].scene, source.path)
 
     def sample(self, index: int) -> simcell.Sample:
@@ -73,11 +75,11 @@ class Stored:
     def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:  # noqa: ARG002 - of other sources
         """Cut a square out of a random sample."""
         sample = self._data[int(rng.integers(len(self._data)))]
-        image, prior = pair(sample, self._normalise_px)
+        image, prior = pair(sample, self._normalise)
         return _square(rng, side, image, prior, self._path)
 
 
-def pair(sample: simcell.Sample, normalise_px: float) -> tuple[FloatImage, FloatImage]:
+def pair(sample: simcell.Sample, normalise: Normaliser) -> tuple[FloatImage, FloatImage]:
     """Return a sample's normalised image in -1..1 and its prior in 0..1.
 
     A sample without an image is all prior: its image is empty.
@@ -86,7 +88,7 @@ def pair(sample: simcell.Sample, normalise_px: float) -> tuple[FloatImage, Float
     prior = sample.prior.astype(np.float32) / np.float32(255)
     if sample.image is None:
         return np.zeros_like(prior), prior
-    return local_normalise(sample.image.astype(np.float32), normalise_px), prior
+    return normalise(sample.image.astype(np.float32)), prior
 
 
 def _kind(scene: simcell.Scene, where: str) -> Output:
@@ -118,10 +120,3 @@ def corner_of(rng: Generator, shape: tuple[int, ...], side: int, where: str) -> 
         )
         raise DermoganError(msg)
     return [int(rng.integers(length - side + 1)) for length in shape]
-
-
-def as_grey(array: NDArray[Any]) -> FloatImage:
-    """Return an image as float32 (y, x); the last axis of colours is averaged."""
-    if array.ndim == 3 and array.shape[-1] in (3, 4):
-        array = array[..., :3].astype(np.float32).mean(axis=-1)
-    return np.asarray(array, np.float32)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +38,12 @@ class Summary:
     steps, best_step : int
     score : float
         Of the best model.
-    seconds, wait_share : float
-        Wall-clock time of this run, and the share of it spent waiting for batches.
+    seconds : float
+        Wall-clock time of this run.
+    start_s : float
+        Of it, waiting for the first batch, while workers start.
+    wait_share : float
+        Share of the time after that which was spent waiting for batches.
     """
 
     path: Path
@@ -45,6 +51,7 @@ class Summary:
     best_step: int
     score: float
     seconds: float
+    start_s: float
     wait_share: float
 
 
@@ -60,6 +67,7 @@ def train(
     devices: int = 1,
     strategy: str = "auto",
     precision: str = "32-true",
+    tensorboard: bool | None = None,
     quiet: bool = False,
 ) -> Summary:
     """Train what a recipe says, and keep the model that is best in validation.
@@ -78,6 +86,8 @@ def train(
         Of torch, on the CPU.
     accelerator, devices, strategy, precision
         Passed to ``lightning_fabric.Fabric``.
+    tensorboard : bool, optional
+        Keep a log for TensorBoard beside the CSV; by default where it is installed.
     quiet : bool
         No progress, no lines.
 
@@ -86,6 +96,10 @@ def train(
     Summary
     """
     fabric_module = need("lightning_fabric")
+    if tensorboard is None:
+        tensorboard = find_spec("tensorboard") is not None
+    elif tensorboard:
+        need("tensorboard", extra="tensorboard")
     folder = Path(out)
     for name, batch in (("batch", recipe.data.batch), ("pairs_batch", recipe.data.pairs_batch)):
         if batch is not None and batch % devices:
@@ -97,7 +111,7 @@ def train(
     )
     if os.environ.get("LOCAL_RANK", "0") == "0":  # else another process has done it
         _prepare(folder, recipe, resume=resume, overwrite=overwrite)
-    made: Summary = fabric.launch(_run, recipe, folder, seed, quiet, threads)
+    made: Summary = fabric.launch(_run, recipe, folder, seed, quiet, threads, tensorboard)
     return made
 
 
@@ -122,10 +136,16 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
 
 
 def _run(
-    fabric: Fabric, recipe: Recipe, folder: Path, seed: int, quiet: bool, threads: int
+    fabric: Fabric,
+    recipe: Recipe,
+    folder: Path,
+    seed: int,
+    quiet: bool,
+    threads: int,
+    tensorboard: bool,
 ) -> Summary:
     torch.set_num_threads(threads)  # of spawned processes too
-    run = Run(fabric, recipe, folder, seed)
+    run = Run(fabric, recipe, folder, seed, tensorboard=tensorboard)
     if fabric.global_rank == 0:
         write_whole(folder / _RECIPE, recipe.text.encode())  # its budget may be another now
     steps = recipe.budget.steps
@@ -134,16 +154,19 @@ def _run(
     with (
         feed(run.data, range(run.step, steps), fabric.global_rank, fabric.world_size) as batches,
         bar(recipe.name, run.step, steps, quiet=quiet) as shown,
+        closing(run.board),
     ):
-        for note in run.data.notes():
+        for note in run.notes:
             shown.say(note)
         run.go(batches, shown)
-    seconds = time.perf_counter() - began
+        ended = time.perf_counter()
+    running = ended - batches.began_s if batches.began_s else 0.0
     return Summary(
         folder / f"model{SUFFIX}",
         steps,
         run.best_step,
         run.best,
-        seconds,
-        batches.waited_s / max(seconds, 1e-9),
+        ended - began,
+        batches.first_s,
+        batches.waited_s / running if running else 0.0,
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dermogan.data import opened
 from dermogan.errors import DermoganError
-from dermogan.filters import FloatImage
+from dermogan.filters import FloatImage, Normaliser
 from dermogan.model import prepared, probabilities
 from dermogan.networks import Generator
 from dermogan.recipe import Recipe
@@ -49,7 +49,7 @@ class Validator:
 
     def __init__(self, recipe: Recipe) -> None:
         self._spec = recipe.validation
-        source = opened(self._spec.source, _SEED, "validation", recipe.data.normalise_px)
+        source = opened(self._spec.source, _SEED, "validation", Normaliser.of(recipe.data))
         assert isinstance(source, Drawn | Stored)
         self.output = source.kind
         self.images: list[FloatImage] = []

@@ -6,17 +6,17 @@ Everything heavy is imported inside the command that needs it, so that
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import click
 
 from simcell import __version__
+from simcell.commands import Commands
 from simcell.errors import SimcellError
 
 if TYPE_CHECKING:
@@ -32,45 +32,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 _LARGE = 2**23  # pixels of a sample, above which a preview shows only one
 
 
-class _Commands(click.Group):
-    """Turns errors that a user can mend into one line and exit code 2."""
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what the command returns
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            command = ctx.command_path if error.ctx is None else error.ctx.command_path
-            _stop(ctx, f"{error.format_message()} (`{command} --help` explains)", 2)
-        except (SimcellError, OSError, MemoryError) as error:
-            if getattr(error, "errno", None) == errno.EPIPE:
-                raise  # `simcell presets | head`: click ends quietly
-            _stop(ctx, _reason(error), 2)
-        except (KeyboardInterrupt, SystemError) as error:
-            # Ctrl-C inside a compiled kernel surfaces as a SystemError with it behind.
-            if not isinstance(error.__cause__ or error.__context__ or error, KeyboardInterrupt):
-                raise
-            again = ctx.invoked_subcommand == "generate"
-            _stop(ctx, "stopped" + ("; go on with --resume" if again else ""), 130)
-
-
-def _reason(error: Exception) -> str:
-    """Say in words what went wrong."""
-    if isinstance(error, MemoryError):
-        return "out of memory; use a smaller field, or fewer workers"
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}"
-    return str(error)
-
-
-def _stop(ctx: click.Context, message: str, code: int) -> NoReturn:
-    """Say in one line why, and end with this exit code."""
-    click.echo(f"simcell: {' '.join(message.split())}", err=True)
-    ctx.exit(code)
-
-
 @click.group(
-    cls=_Commands,
+    cls=Commands,
+    program="simcell",
+    resumes="generate",
+    smaller="a smaller field, or fewer workers",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:

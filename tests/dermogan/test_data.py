@@ -17,7 +17,7 @@ from PIL import Image
 import simcell
 from dermogan.data import NOISE_CHANNELS, Batch, Data, feed
 from dermogan.errors import DermoganError
-from dermogan.filters import apply, local_normalise
+from dermogan.filters import Normaliser, apply, local_normalise
 from dermogan.folder import Folder
 from dermogan.recipe import Augment, FolderSource, PresetSource, Recipe, load_recipe
 from dermogan.simulated import Drawn, pair
@@ -27,6 +27,8 @@ PRESET = f"{{kind: preset, preset: rcm-sg, set: ['{TINY}', 'region.kind=full']}}
 CLEAN = f"{{kind: preset, preset: rcm-sg-clean, set: ['{TINY}']}}"
 COMMON = ["data.patch_px=32", "data.batch=2", "data.workers=0"]
 
+COLD = ["system.network.norm=instance", "system.warm_steps=0", "data.pairs_batch=null"]
+
 
 def supervised(*more: str) -> Recipe:
     return load_recipe("supervised").with_set([f"data.pairs={PRESET}", *COMMON, *more])
@@ -34,7 +36,7 @@ def supervised(*more: str) -> Recipe:
 
 def dermogan(*more: str) -> Recipe:
     domains = [f"data.images={PRESET}", f"data.priors={CLEAN}", f"data.pairs={PRESET}"]
-    return load_recipe("dermogan").with_set([*domains, *COMMON, *more])
+    return load_recipe("dermogan").with_set([*domains, *COLD, *COMMON, *more])  # no start on pairs
 
 
 def equal(one: Batch, other: Batch) -> bool:
@@ -89,7 +91,16 @@ def test_workers_change_nothing() -> None:
     with feed(here, range(4, 7)) as near, feed(there, range(4, 7)) as far:
         for _ in range(3):
             assert equal(near.next(), far.next())
-        assert far.waited_s > 0
+        assert far.first_s > 0
+
+
+def test_waiting_for_the_first_batch_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([10.0, 15.0, 16.0, 18.0, 20.0, 20.5])
+    with feed(Data(supervised(), 2), range(3)) as batches:
+        monkeypatch.setattr("dermogan.data.time.perf_counter", lambda: next(ticks))
+        for _ in range(3):
+            batches.next()
+    assert (batches.first_s, batches.began_s, batches.waited_s) == (5, 15, 2.5)
 
 
 def test_a_killed_worker_is_told() -> None:
@@ -175,7 +186,7 @@ def test_intensities_are_changed_as_asked() -> None:
 
 
 def test_a_limited_number_of_samples() -> None:
-    drawn = Drawn(PresetSource(set=(TINY,), count=2), 0, 20)
+    drawn = Drawn(PresetSource(set=(TINY,), count=2), 0, Normaliser(20))
     rng = np.random.default_rng(0)
     seen = {drawn.cut(rng, number, 64)[1].tobytes() for number in range(12)}
     assert len(seen) == 2
@@ -188,7 +199,9 @@ def test_a_dataset_as_source(tmp_path: Path) -> None:
     one_scale = "data.augment={scale_low: 1}"
     recipe = supervised(one_scale, "data.patch_px=64").with_set([f"data.pairs={kind}"])
     batch = Data(recipe, 0).batch(0)
-    stored = [pair(sample, 20)[1] for sample in simcell.open_dataset(tmp_path / "d.zarr")]
+    stored = [
+        pair(sample, Normaliser(20))[1] for sample in simcell.open_dataset(tmp_path / "d.zarr")
+    ]
     turned = [np.rot90(m, k) for prior in stored for m in (prior, prior.T) for k in range(4)]
     assert all(any(np.array_equal(p[0], t) for t in turned) for p in batch.pair_priors)
 
@@ -229,7 +242,7 @@ def images(tmp_path: Path) -> Path:
 
 
 def test_images_of_every_type(images: Path) -> None:
-    folder = Folder(FolderSource(path=str(images)), 8)
+    folder = Folder(FolderSource(path=str(images)), Normaliser(8))
     rng = np.random.default_rng(0)
     for number in range(40):
         image, prior = folder.cut(rng, number, 48)
@@ -243,7 +256,7 @@ def test_a_patch_is_normalised_as_the_whole_image(tmp_path: Path) -> None:
     image = grain(160).astype(np.float32)
     image[:, 80:] += 300
     tifffile.imwrite(tmp_path / "a.tif", image)
-    folder = Folder(FolderSource(path=str(tmp_path)), 8)
+    folder = Folder(FolderSource(path=str(tmp_path)), Normaliser(8))
     whole = local_normalise(image, 8)
     windows = np.lib.stride_tricks.sliding_window_view(whole, (32, 32))
     for number in range(10):
@@ -260,9 +273,12 @@ BAD = {
     "cut.tif": (_cut_off, "cannot be read"),
     "text.png": (lambda p: p.write_text("hello"), "cannot be read"),
     "empty.tif": (lambda p: p.write_bytes(b""), "cannot be read"),
-    "flat.png": (lambda p: Image.new("L", (64, 64), 7).save(p), "is the same everywhere"),
-    "nan.tif": (lambda p: tifffile.imwrite(p, np.full((9, 9), np.nan, "f4")), "has NaN"),
-    "stack.tif": (lambda p: tifffile.imwrite(p, np.stack([grain()] * 5)), "needs one flat image"),
+    "flat.png": (lambda p: Image.new("L", (64, 64), 7).save(p), "all pixels are 7"),
+    "nan.tif": (
+        lambda p: tifffile.imwrite(p, np.full((9, 9), np.nan, "f4")),
+        "are NaN or infinite",
+    ),
+    "stack.tif": (lambda p: tifffile.imwrite(p, np.stack([grain()] * 5)), "has 5 pages"),
 }
 
 
@@ -272,11 +288,11 @@ def test_bad_files_are_named(images: Path, name: str) -> None:
     make, needle = BAD[name]
     make(images / name)  # type: ignore[operator]
     with pytest.raises(DermoganError) as error:
-        Folder(FolderSource(path=str(images)), 8)
+        Folder(FolderSource(path=str(images)), Normaliser(8))
     assert name in str(error.value)
     assert needle in str(error.value)
     assert "\n" not in str(error.value)
-    folder = Folder(FolderSource(path=str(images), bad="skip"), 8)
+    folder = Folder(FolderSource(path=str(images), bad="skip"), Normaliser(8))
     assert len(folder.notes) == 1
     assert name in folder.notes[0]
     assert folder.cut(np.random.default_rng(0), 0, 48)[0].shape == (48, 48)
@@ -284,16 +300,58 @@ def test_bad_files_are_named(images: Path, name: str) -> None:
 
 def test_folders_without_images(tmp_path: Path) -> None:
     with pytest.raises(DermoganError, match="no images"):
-        Folder(FolderSource(path=str(tmp_path)), 8)
+        Folder(FolderSource(path=str(tmp_path)), Normaliser(8))
     with pytest.raises(DermoganError, match="no such folder"):
-        Folder(FolderSource(path=str(tmp_path / "no")), 8)
+        Folder(FolderSource(path=str(tmp_path / "no")), Normaliser(8))
     BAD["flat.png"][0](tmp_path / "flat.png")  # type: ignore[operator]
     with pytest.raises(DermoganError, match="none of 1 images can be used"):
-        Folder(FolderSource(path=str(tmp_path), bad="skip"), 8)
+        Folder(FolderSource(path=str(tmp_path), bad="skip"), Normaliser(8))
 
 
 def test_images_smaller_than_a_patch(images: Path) -> None:
-    folder = Folder(FolderSource(path=str(images)), 8)
-    with pytest.raises(DermoganError, match="the largest image is 100 px wide"):
-        folder.cut(np.random.default_rng(0), 0, 101)
+    source = FolderSource(path=str(images))
+    with pytest.raises(DermoganError, match=r"deep.png: 64 x 64 px, smaller than patches of 65 px"):
+        Folder(source, Normaliser(8), (65, 80))
+    skipping = source.model_copy(update={"bad": "skip"})
+    folder = Folder(skipping, Normaliser(8), (81, 100))
+    assert [Path(note.split(":")[0]).name for note in folder.notes] == [
+        "a.png",
+        "colour.png",
+        "deep.png",
+    ]
     assert folder.cut(np.random.default_rng(0), 0, 100)[0].shape == (100, 100)
+    with pytest.raises(DermoganError, match="no image is wider than 100 px, patches are up to 101"):
+        Folder(skipping, Normaliser(8), (50, 101))
+
+
+def test_too_small_images_are_found_before_training(images: Path) -> None:
+    domain = f"data.images={{kind: folder, path: {images}}}"
+    scales = "data.augment={scale_low: 0.5, scale_high: 1}"
+    with pytest.raises(DermoganError, match="patches are up to 128 px"):
+        Data(dermogan(domain, scales, "data.patch_px=64", "data.batch=1"), 0).notes()
+    assert Data(dermogan(domain, scales), 0).notes() == []  # of 32 to 64 px
+
+
+def test_margins_without_anything_in_them(tmp_path: Path) -> None:
+    image = np.zeros((96, 96), np.uint8)
+    image[:32] = grain(96)[:32]
+    Image.fromarray(image).save(tmp_path / "half.png")
+    folder = Folder(FolderSource(path=str(tmp_path)), Normaliser(4))
+    flat = 0
+    for number in range(20):
+        patch, _ = folder.cut(np.random.default_rng(number), number, 24)
+        assert np.isfinite(patch).all()
+        flat += int(np.ptp(patch) == 0)
+    assert flat > 0
+
+
+def test_pages_and_channels_of_a_folder(tmp_path: Path) -> None:
+    stack = np.stack([grain(70), 255 - grain(70)])
+    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
+    cuts = [
+        Folder(FolderSource(path=str(tmp_path), page=page), Normaliser(8)).cut(
+            np.random.default_rng(0), 0, 48
+        )
+        for page in range(2)
+    ]
+    np.testing.assert_allclose(cuts[0][0], -cuts[1][0], atol=1e-5)

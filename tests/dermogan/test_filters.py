@@ -32,6 +32,16 @@ def test_local_normalise_against_its_definition() -> None:
     np.testing.assert_allclose(local_normalise(image, sigma), expected, atol=2e-5)
 
 
+def test_what_is_dim_stays_dim_above_the_floor() -> None:
+    """A square wave a fifth as strong as the other half's: a floor of half the whole's spread."""
+    half = np.tile(np.float32([-1, 1]), (128, 64))
+    image = np.concatenate([half, 5 * half], axis=1)
+    whole = float(image.std())
+    for floor in (0.1, 0.5):
+        dim = local_normalise(image, 8, floor=floor)[64, 64]
+        assert abs(dim) == pytest.approx(1 / (3 * np.hypot(1, floor * whole)), rel=0.02)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_local_normalise_forgets_gain_and_offset(dtype: type) -> None:
     image = RNG.integers(0, 100, (64, 64)).astype(np.float32)

@@ -7,31 +7,18 @@ import sys
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 import pytest
 import tifffile
 from click.testing import CliRunner, Result
+from image_files import broken_files, honeycomb, noise, save
 from toy_predictors import Convolutional, Identity
 
 from dermogan import cli_segment
-from dermogan.images import read_image, read_labels, write_labels
 from dermogan.refine import Refinement
 from dermogan.segment import _room, overlay, segment, table_of
 from dermogan.tiles import predict
 from simcell import SimcellError
-
-
-def noise(shape: tuple[int, int]) -> np.ndarray:
-    return np.random.default_rng(5).normal(100, 20, shape).astype(np.float32)
-
-
-def honeycomb(side: int = 96, step: int = 24) -> np.ndarray:
-    """Square cells with bright membranes, 255 on 0."""
-    image = np.zeros((side, side), np.uint8)
-    image[::step] = image[:, ::step] = image[-1] = image[:, -1] = 255
-    return cv2.dilate(image, np.ones((2, 2)))
-
 
 # Tiles
 
@@ -133,137 +120,6 @@ def test_overlay_draws_outlines_and_thins_huge_images() -> None:
     assert (
         overlay(np.zeros((10, 9000), np.float32), np.zeros((10, 9000), np.int32)).shape[1] == 4500
     )
-
-
-# Files
-
-
-def save(path: Path, array: np.ndarray, **options: object) -> Path:
-    if path.suffix == ".tif":
-        tifffile.imwrite(path, array, **options)
-    elif path.suffix == ".npy":
-        np.save(path, array)
-    else:
-        order = array[..., ::-1] if array.ndim == 3 and array.shape[2] == 3 else array
-        assert cv2.imwrite(str(path), order)
-    return path
-
-
-@pytest.mark.parametrize("suffix", [".tif", ".png", ".npy", ".bmp"])
-def test_images_are_read_as_they_are(tmp_path: Path, suffix: str) -> None:
-    kind = np.uint8 if suffix == ".bmp" else np.uint16
-    image = (np.arange(35).reshape(5, 7) * (7 if kind is np.uint8 else 1800)).astype(kind)
-    read = read_image(save(tmp_path / f"größe{suffix}", image))
-    assert read.dtype == np.float32
-    assert (read == image).all()
-
-
-def test_odd_tiffs(tmp_path: Path) -> None:
-    image = np.linspace(0, 1, 35, dtype=np.float64).reshape(5, 7)
-    for name, array, options in (
-        ("float64", image, {}),
-        ("bool", image > 0.5, {}),
-        ("one page", image[None, None].astype(np.float32), {"metadata": {"axes": "ZCYX"}}),
-        ("signed", (image * 100 - 50).astype(np.int16), {}),
-        ("packed", (image * 65535).astype(np.uint16), {"compression": "zlib", "predictor": True}),
-        ("big", (image * 65535).astype(">u2"), {"byteorder": ">"}),
-    ):
-        path = save(tmp_path / f"{name}.tif", array, **options)
-        assert read_image(path).shape == (5, 7), name
-        assert np.allclose(read_image(path), array.reshape(5, 7), rtol=1e-6), name
-
-
-def test_colours_become_grey_by_a_clear_rule(tmp_path: Path) -> None:
-    colours = np.zeros((4, 5, 3), np.uint8)
-    colours[0, 0], colours[1, 1], colours[2, 2] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-    for suffix, extra in ((".png", {}), (".tif", {"photometric": "rgb"})):
-        path = save(tmp_path / f"c{suffix}", colours, **extra)
-        grey = read_image(path)
-        assert grey[[0, 1, 2], [0, 1, 2]] == pytest.approx([76.245, 149.685, 29.07], abs=1e-3)
-        assert read_image(path, channel=2)[2].tolist() == [0, 0, 255, 0, 0]
-    clear = np.dstack([colours, np.full((4, 5), 9, np.uint8)])
-    path = save(tmp_path / "alpha.tif", clear, photometric="rgb", extrasamples=["unassalpha"])
-    assert read_image(path)[1, 1] == pytest.approx(149.685)
-
-
-def test_stacks_and_channels_want_a_choice(tmp_path: Path) -> None:
-    stack = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
-    path = save(tmp_path / "stack.tif", stack, photometric="minisblack")
-    with pytest.raises(SimcellError, match=r"stack.tif: has 3 pages; name one by --page, 0 to 2"):
-        read_image(path)
-    assert (read_image(path, page=2) == stack[2]).all()
-    with pytest.raises(SimcellError, match="no --page 3: has 3 pages"):
-        read_image(path, page=3)
-    path = save(tmp_path / "channels.tif", stack, imagej=True, metadata={"axes": "CYX"})
-    with pytest.raises(SimcellError, match="has 3 channels; name one by --channel, 0 to 2"):
-        read_image(path)
-    assert (read_image(path, channel=1) == stack[1]).all()
-    flat = save(tmp_path / "flat.tif", stack[0])
-    for wrong in ({"channel": 1}, {"page": 1}):
-        with pytest.raises(SimcellError, match=r"has one (channel|page); there is no"):
-            read_image(flat, **wrong)
-    sizes = tmp_path / "sizes.tif"
-    with tifffile.TiffWriter(sizes) as file:
-        file.write(stack[0])
-        file.write(stack[0, :2])
-    with pytest.raises(SimcellError, match="has 2 pages"):
-        read_image(sizes)
-
-
-def broken_files(folder: Path) -> dict[str, str]:
-    """Write files that cannot be used; return what is said of each."""
-    holes = np.ones((5, 5), np.float32)
-    holes[2, 2] = np.nan
-    save(folder / "nan.tif", holes)
-    save(folder / "flat.png", np.full((5, 5), 7, np.uint8))
-    whole = save(folder / "cut.tif", noise((64, 64))).read_bytes()
-    (folder / "cut.tif").write_bytes(whole[: len(whole) // 2])
-    (folder / "text.png").write_text("no picture")
-    (folder / "empty.tif").write_bytes(b"")
-    save(folder / "complex.npy", np.ones((4, 4), complex))
-    return {
-        "nan.tif": "1 of 25 pixels are NaN",
-        "flat.png": "all pixels are 7",
-        "cut.tif": "cannot be read",
-        "text.png": "cannot be read",
-        "empty.tif": "cannot be read",
-        "complex.npy": "holds complex128",
-        "lost.tif": "no such file",
-        "table.csv": "is no image",
-    }
-
-
-def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
-    for name, said in broken_files(tmp_path).items():
-        with pytest.raises(SimcellError, match=said) as caught:
-            read_image(tmp_path / name)
-        assert str(tmp_path / name) in str(caught.value)
-        assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("top", "kind"), [(5, np.uint16), (70_000, np.uint32)])
-def test_labels_survive_their_file(tmp_path: Path, top: int, kind: type) -> None:
-    labels = np.zeros((300, 300), np.int32)
-    labels[5:9, 5:9] = top
-    path = tmp_path / "labels.tif"
-    write_labels(path, labels)
-    assert tifffile.imread(path).dtype == kind
-    assert (read_labels(path) == labels).all()
-    assert [p.name for p in tmp_path.iterdir()] == ["labels.tif"]
-
-
-def test_what_is_no_label_image_is_refused(tmp_path: Path) -> None:
-    whole = save(tmp_path / "whole.tif", np.float32([[0, 1], [2, 2]]))
-    assert read_labels(whole).tolist() == [[0, 1], [2, 2]]
-    grey = save(tmp_path / "grey.png", np.dstack([np.uint8([[0, 9]])] * 3))
-    assert read_labels(grey).tolist() == [[0, 9]]
-    for name, array in (
-        ("half.tif", np.float32([[0, 0.5]])),
-        ("minus.tif", np.int16([[0, -1]])),
-        ("colours.png", np.uint8([[[0, 1, 2], [0, 0, 0]]])),
-    ):
-        with pytest.raises(SimcellError, match=f"{name}: has"):
-            read_labels(save(tmp_path / name, array))
 
 
 # The command

@@ -68,6 +68,7 @@ def test_every_system_trains_and_resumes_bit_for_bit(name: str, tmp_path: Path) 
     assert isinstance(summary, Summary)
     assert 0 <= summary.score <= 1
     assert 0 < summary.wait_share < 1
+    assert 0 < summary.start_s < summary.seconds
 
     class _PowerCut(Exception):
         pass
@@ -194,14 +195,40 @@ def test_checkpoints_of_something_else(tmp_path: Path) -> None:
     recipe, out = tiny("supervised", "budget.steps=2"), tmp_path / "run"
     train(recipe, out, quiet=True)
     other = recipe.with_set(["optimiser.rate=0.01"])
-    with pytest.raises(DermoganError, match=r"is of another recipe, optimiser.rate differs"):
+    with pytest.raises(
+        DermoganError, match=r"another recipe, optimiser.rate is \S+ in it, not 0.01"
+    ):
         train(other, out, resume=True, quiet=True)
+    other = tiny("dermogan", "budget.steps=2")
+    with pytest.raises(DermoganError, match=r'system.kind is "supervised" in it, not "dermogan"'):
+        train(other, out, resume=True, quiet=True)
+    assert Recipe.from_text((out / "recipe.yaml").read_text()) == recipe
     with pytest.raises(DermoganError, match="--seed 0, not 1"):
         train(recipe, out, seed=1, resume=True, quiet=True)
     file = out / "checkpoint.pt"
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(DermoganError, match="damaged"):
         load_checkpoint(file, recipe, 0)
+
+
+def test_another_machine_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, out = tiny("supervised", "budget.steps=2"), tmp_path / "run"
+    train(recipe, out, quiet=True)
+    more = recipe.with_set(["budget.steps=3"])
+    train(more, out, resume=True)
+    assert "bit for bit" not in capsys.readouterr().err
+    content = state(out)
+    content["versions"]["torch"] = "2.0.0"
+    content["machine"]["threads"] = "3"
+    del content["machine"]["device"]  # not recorded: nothing is said of it
+    torch.save(content, out / "checkpoint.pt")
+    train(more.with_set(["budget.steps=4"]), out, resume=True)
+    [line] = [line for line in capsys.readouterr().err.splitlines() if "bit for bit" in line]
+    assert line == (
+        "the run goes on, but not bit for bit as it would have: "
+        f"torch was 2.0.0, is {torch.__version__}; threads was 3, is 1"
+    )
+    assert state(out)["step"] == 4
 
 
 def test_a_failed_write_leaves_the_old_file(
