@@ -6,6 +6,7 @@ Everything heavy is imported inside the command that needs it, so that
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ main.add_command(evaluate)
 Examples:
   dermogan train --recipe supervised -o run
   dermogan train --recipe supervised -o run --resume            after Ctrl-C, or a power cut
-  dermogan train --recipe dermogan -o run --set 'data.images={kind: folder, path: my-images}'
+  dermogan train --recipe dermogan --images my-images -o run    learn the look of your own
   dermogan train --recipe mine.yaml -o run --steps 20000 --seed 1
   dermogan train --recipe dermogan-paper -o run --accelerator cuda --precision bf16-mixed"""
 )
@@ -59,6 +60,11 @@ Examples:
     help="Shipped recipe, recipe in $DERMOGAN_RECIPES, or YAML file.",
 )
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of your own images, unlabelled, in place of the recipe's.",
+)
 @click.option("--steps", type=click.IntRange(1), help="Instead of the recipe's budget.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
@@ -108,6 +114,7 @@ Examples:
 def train(
     name: str,
     out: Path,
+    images: Path | None,
     steps: int | None,
     resume: bool,
     overwrite: bool,
@@ -122,9 +129,17 @@ def train(
     quiet: bool,
 ) -> None:
     """Train what a recipe says, and keep the model that is best in validation."""
+    from dermogan.errors import DermoganError
     from dermogan.recipe import load_recipe
 
-    recipe = load_recipe(name).with_set(assignments)
+    recipe = load_recipe(name)
+    if images is not None:
+        if recipe.data.images is None:
+            msg = f"--images {images}: the recipe {recipe.name} learns from simulated pairs alone"
+            raise DermoganError(f"{msg}; try --recipe dermogan")
+        folder = json.dumps({"kind": "folder", "path": str(images)})  # JSON is YAML too
+        recipe = recipe.with_set([f"data.images={folder}"])
+    recipe = recipe.with_set(assignments)
     if steps is not None:
         recipe = recipe.with_set([f"budget.steps={steps}"])
     import dermogan

@@ -295,6 +295,28 @@ def test_the_command(tmp_path: Path) -> None:
     assert json.dumps(dermogan.load_model(tmp_path / "out").card)
 
 
+def test_images_of_ones_own_are_one_option(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.fromarray(rng.integers(0, 255, (64, 64), np.uint8)).save(photos / "a.png")
+    file = tmp_path / "recipe.yaml"
+    file.write_text(tiny("dermogan").text)
+
+    def command(recipe: str, folder: str) -> Any:
+        args = ["train", "--recipe", recipe, "--images", str(tmp_path / folder), "--steps", "2"]
+        return CliRunner().invoke(main, [*args, "-o", str(tmp_path / "out")], prog_name="dermogan")
+
+    result = command(str(file), "photos")
+    assert result.exit_code == 0, result.output
+    source = dermogan.load_model(tmp_path / "out").recipe.data.images
+    assert source is not None
+    assert (source.kind, source.path) == ("folder", str(photos))  # type: ignore[union-attr]
+    result = command("supervised", "photos")
+    assert result.exit_code == 2
+    assert "learns from simulated pairs alone; try --recipe dermogan" in result.output
+
+
 # Several devices
 
 
