@@ -268,6 +268,7 @@ def score_labels(
         "dice": metrics.dice(true, guess, known),
         "boundary_f1": metrics.boundary_f1(true, guess, options.tolerance_px, known),
     }
+    row["shift_y_px"], row["shift_x_px"] = metrics.shift(true, guess, known)
     return row, counts | {"d_f1": loose}
 
 

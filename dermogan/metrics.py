@@ -284,6 +284,29 @@ def centroids(labels: Labels) -> tuple[Index, Float, Index]:
     return values, sums / areas[:, None], areas
 
 
+def shift(truth: Labels, predicted: Labels, annotated: Mask | None = None) -> tuple[float, float]:
+    """Return by how many pixels (y, x) found objects are off on average; 0 if none is.
+
+    Near 0 for honest noise: half a pixel or more tells of two conventions of where a pixel
+    lies, or of truth that was resized or drawn beside the cells.
+
+    Examples
+    --------
+    >>> truth = np.zeros((9, 9), int)
+    >>> truth[2:7, 2:7] = 1
+    >>> shift(truth, np.roll(truth, 1, axis=0))
+    (1.0, 0.0)
+    """
+    truth, predicted = within(truth, annotated), within(predicted, annotated)
+    pairs = best_pairs(overlaps(truth, predicted)[0])
+    pairs = pairs.where(pairs.weight >= 0.5)
+    if len(pairs.left) == 0:
+        return 0.0, 0.0
+    off = centroids(predicted)[1][pairs.right] - centroids(truth)[1][pairs.left]
+    y, x = off.mean(axis=0).tolist()
+    return y, x
+
+
 def dice(truth: Labels, predicted: Labels, annotated: Mask | None = None) -> float:
     """Return the Dice coefficient of everything that is an object; 1 where both are empty."""
     _check_same_shape(truth, predicted)

@@ -178,3 +178,15 @@ def test_labels_that_cannot_be_compared_are_refused(truth, predicted, said) -> N
         metrics.objects(truth, predicted)
     with pytest.raises(SimcellError, match="threshold 0: an IoU"):
         metrics.objects(np.ones((2, 2), int), np.ones((2, 2), int), [0])
+
+
+def test_a_shift_is_that_of_what_was_found() -> None:
+    truth = np.zeros((60, 60), np.int32)
+    for number, (y, x) in enumerate(np.ndindex(3, 3), 1):
+        truth[20 * y + 3 : 20 * y + 17, 20 * x + 3 : 20 * x + 17] = number
+    off = np.roll(truth, (2, -1), axis=(0, 1))
+    off[off == 5] = 0  # missed
+    off[0:2, 0:2] = 99  # made up
+    assert metrics.shift(truth, off) == pytest.approx((2, -1))
+    assert metrics.shift(truth, np.zeros_like(truth)) == (0, 0)
+    assert metrics.shift(np.where(truth < 4, 0, truth), off, truth > 3) == pytest.approx((2, -1))
