@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermogan.files import write_whole
+from dermogan.files import naming, write_whole
 from dermogan.filters import FloatImage
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Log:
 
     def row(self, step: int, losses: dict[str, float], score: float | None) -> None:
         """Add the row of a step, counted from 1."""
-        with self._path.open("a", newline="", encoding="utf-8") as file:
+        with naming(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
             out = csv.writer(file, lineterminator="\n")
             if self._empty:
                 out.writerow(["step", *losses, "score"])
