@@ -104,14 +104,15 @@ class BatchNorm(nn.Module):
         if self.frozen or not self.training:
             return _by(x, self.mean, self.variance, self.weight, self.bias)
         x = x.to(self.weight.dtype)  # statistics in single precision
+        share = 1 - _BATCH_MEMORY if self.mean.any() else 1.0  # the first batch is all there is
         if distributed.is_available() and distributed.is_initialized():
             mean, variance = _of_all_devices(x)
             with torch.no_grad():
-                self.mean.lerp_(mean, 1 - _BATCH_MEMORY)
-                self.variance.lerp_(variance, 1 - _BATCH_MEMORY)
+                self.mean.lerp_(mean, share)
+                self.variance.lerp_(variance, share)
             return _by(x, mean, variance, self.weight, self.bias)
         return functional.batch_norm(
-            x, self.mean, self.variance, self.weight, self.bias, True, 1 - _BATCH_MEMORY, _EPS
+            x, self.mean, self.variance, self.weight, self.bias, True, share, _EPS
         )
 
 
