@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermogan.files import write_whole
+from dermogan.files import naming, write_whole
 from dermogan.filters import FloatImage
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Log:
         """Add the row of a step, counted from 1."""
         if not set(losses) <= set(self._columns):
             self._widen(losses)
-        with self._path.open("a", newline="", encoding="utf-8") as file:
+        with naming(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
             out = csv.writer(file, lineterminator="\n")
             values = [f"{losses[name]:.6g}" if name in losses else "" for name in self._columns]
             out.writerow([step, *values, "" if score is None else f"{score:.6g}"])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -44,6 +45,16 @@ _SHOWN = 4  # pictures of a kind
 class Run:
     """The state of a run, and the loop.
 
+    Parameters
+    ----------
+    fabric : Fabric
+    recipe : Recipe
+    folder : Path
+        Nothing is written to it before `go`.
+    seed : int
+    fresh : bool
+        Begin anew, whatever checkpoint there is.
+
     Attributes
     ----------
     step : int
@@ -55,7 +66,7 @@ class Run:
     """
 
     def __init__(
-        self, fabric: Fabric, recipe: Recipe, folder: Path, seed: int, *, tensorboard: bool = False
+        self, fabric: Fabric, recipe: Recipe, folder: Path, seed: int, *, fresh: bool = False
     ) -> None:
         self.fabric, self.recipe, self.folder, self.seed = fabric, recipe, folder, seed
         self.data = Data(recipe, seed)
@@ -76,13 +87,19 @@ class Run:
         self.step, self.best, self.best_step = 0, -1.0, 0
         self._cpu_before = 0.0
         self.notes = list(self.data.notes())
-        if (folder / CHECKPOINT).exists():
+        if not fresh and (folder / CHECKPOINT).exists():
             self._restore(load_checkpoint(folder / CHECKPOINT, recipe, seed))
         self.validator = Validator(recipe)
-        self.board = Board(folder / BOARD, self.step, on=tensorboard and fabric.global_rank == 0)
+        self.board = Board(folder, 0, on=False)
 
-    def go(self, batches: Feed, shown: Bar) -> None:
+    def go(self, batches: Feed, shown: Bar, *, tensorboard: bool = False) -> None:
         """Train to the end of the budget."""
+        leads = self.fabric.global_rank == 0
+        self.board = Board(self.folder / BOARD, self.step, on=tensorboard and leads)
+        with closing(self.board):
+            self._loop(batches, shown)
+
+    def _loop(self, batches: Feed, shown: Bar) -> None:
         budget, leads = self.recipe.budget, self.fabric.global_rank == 0
         log = Log(self.folder / LOG, self.step) if leads else None
         while self.step < budget.steps:

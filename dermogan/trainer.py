@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -110,13 +109,26 @@ def train(
         accelerator=accelerator, devices=devices, strategy=strategy, precision=precision
     )
     if os.environ.get("LOCAL_RANK", "0") == "0":  # else another process has done it
-        _prepare(folder, recipe, resume=resume, overwrite=overwrite)
-    made: Summary = fabric.launch(_run, recipe, folder, seed, quiet, threads, tensorboard)
+        _check(folder, resume=resume, overwrite=overwrite)
+    job = _Job(recipe, folder, seed, resume, threads, tensorboard, quiet)
+    made: Summary = fabric.launch(_run, job)
     return made
 
 
-def _prepare(folder: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
-    """Make the folder of a run, or see that the run in it may be gone on with or replaced."""
+class _Job(NamedTuple):
+    """What every process of a run is told."""
+
+    recipe: Recipe
+    folder: Path
+    seed: int
+    resume: bool
+    threads: int
+    tensorboard: bool
+    quiet: bool
+
+
+def _check(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    """See that the run in a folder may be gone on with or replaced, or that there is none."""
     ours = (folder / _RECIPE).exists()
     if resume and not ours:
         msg = f"{folder}: no run to resume; leave --resume out"
@@ -128,41 +140,36 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
         if not ours:
             msg = f"{folder}: is not the folder of a run, and is not replaced; choose another"
             raise DermoganError(msg)
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / PICTURES).mkdir(exist_ok=True)
-    if not resume:
-        write_whole(folder / _RECIPE, recipe.text.encode())
 
 
-def _run(
-    fabric: Fabric,
-    recipe: Recipe,
-    folder: Path,
-    seed: int,
-    quiet: bool,
-    threads: int,
-    tensorboard: bool,
-) -> Summary:
-    torch.set_num_threads(threads)  # of spawned processes too
-    run = Run(fabric, recipe, folder, seed, tensorboard=tensorboard)
+def _prepare(job: _Job) -> None:
+    """Make the folder of a run, in the place of the one that it replaces."""
+    if not job.resume and job.folder.exists():
+        shutil.rmtree(job.folder)
+    (job.folder / PICTURES).mkdir(parents=True, exist_ok=True)
+    write_whole(job.folder / _RECIPE, job.recipe.text.encode())  # its budget may be another now
+
+
+def _run(fabric: Fabric, job: _Job) -> Summary:
+    recipe = job.recipe
+    torch.set_num_threads(job.threads)  # of spawned processes too
+    run = Run(fabric, recipe, job.folder, job.seed, fresh=not job.resume)
     if fabric.global_rank == 0:
-        write_whole(folder / _RECIPE, recipe.text.encode())  # its budget may be another now
+        _prepare(job)  # not before all that it needs is there
     steps = recipe.budget.steps
     began = time.perf_counter()
-    quiet = quiet or fabric.global_rank != 0
+    quiet = job.quiet or fabric.global_rank != 0
     with (
         feed(run.data, range(run.step, steps), fabric.global_rank, fabric.world_size) as batches,
         bar(recipe.name, run.step, steps, quiet=quiet) as shown,
-        closing(run.board),
     ):
         for note in run.notes:
             shown.say(note)
-        run.go(batches, shown)
+        run.go(batches, shown, tensorboard=job.tensorboard)
         ended = time.perf_counter()
     running = ended - batches.began_s if batches.began_s else 0.0
     return Summary(
-        folder / f"model{SUFFIX}",
+        job.folder / f"model{SUFFIX}",
         steps,
         run.best_step,
         run.best,

@@ -64,7 +64,11 @@ class Validator:
             self.priors.append(sample.prior.astype(np.float32) / np.float32(255))
             area = sample.objects["amodal_area_um2"]  # whole cells, those that the rim cuts too
             diameters += (np.sqrt(4 / np.pi * area) / sample.grid.spacing_um[-1]).tolist()
-        self.diameter_px = float(np.median(diameters)) if diameters else None
+        if not diameters:
+            count = self._spec.count
+            msg = f"validation: none of {count} samples holds a cell; choose another source"
+            raise DermoganError(msg)
+        self.diameter_px = float(np.median(diameters))
 
     def __call__(self, network: Generator, device: torch.device) -> Finding:
         """Score a network; say so if it gives the same for all samples."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
@@ -17,7 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from tiny import NAMES, tiny
+from tiny import NAMES, alike, rows, state, tiny
 
 import dermogan
 from dermogan import run as loop
@@ -33,32 +32,6 @@ from dermogan.trainer import Summary, train
 from dermogan.validate import membrane_f1
 
 ROOT = Path(__file__).parents[2]
-
-
-def state(folder: Path) -> dict[str, Any]:
-    return torch.load(folder / "checkpoint.pt", weights_only=True)
-
-
-def alike(one: Any, other: Any, at: str = "") -> None:
-    """Compare two trees bit for bit; the time spent may differ."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), at
-        for key in one:
-            if key not in ("cpu_s", "recipe"):
-                alike(one[key], other[key], f"{at}.{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), at
-        for number, (a, b) in enumerate(zip(one, other, strict=True)):
-            alike(a, b, f"{at}.{number}")
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), at
-    else:
-        assert one == other, at
-
-
-def rows(folder: Path) -> list[list[str]]:
-    with (folder / "log.csv").open(newline="") as file:
-        return list(csv.reader(file))
 
 
 @pytest.mark.parametrize("name", NAMES)

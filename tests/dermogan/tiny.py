@@ -1,6 +1,12 @@
-"""Tiny recipes that train in seconds."""
+"""Tiny recipes that train in seconds, and what their runs leave."""
 
 from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import torch
 
 from dermogan.recipe import Recipe, UNet, load_recipe
 
@@ -47,3 +53,29 @@ NAMES = (
     "dermogan",
     "dermogan2",
 )
+
+
+def state(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "checkpoint.pt", weights_only=True)
+
+
+def alike(one: Any, other: Any, at: str = "") -> None:
+    """Compare two trees bit for bit; the time spent may differ."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), at
+        for key in one:
+            if key not in ("cpu_s", "recipe"):
+                alike(one[key], other[key], f"{at}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), at
+        for number, (a, b) in enumerate(zip(one, other, strict=True)):
+            alike(a, b, f"{at}.{number}")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), at
+    else:
+        assert one == other, at
+
+
+def rows(folder: Path) -> list[list[str]]:
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.reader(file))
