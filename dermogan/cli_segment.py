@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
@@ -13,6 +13,7 @@ from simcell import SimcellError
 
 if TYPE_CHECKING:
     from dermogan.evaluate import Evaluation
+    from dermogan.expects import Fit
     from dermogan.refine import Refinement
     from dermogan.tiles import Predictor
 
@@ -26,6 +27,7 @@ class _Job(NamedTuple):
     tile: int
     channel: int | None
     page: int | None
+    invert: bool
 
 
 @click.command(
@@ -44,6 +46,12 @@ probabilities/NAME.tif."""
 @click.option("-m", "--model", required=True, help="Model file or name, or a classical method.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--diameter", type=float, help="Diameter of a typical cell in px; rescales.")
+@click.option("--spacing-um", type=float, help="Size of a pixel in µm, in place of --diameter.")
+@click.option(
+    "--polarity",
+    type=click.Choice(["bright", "dark"]),
+    help="Of the membranes, or cells; inverts the image for a model of the other one.",
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -75,6 +83,8 @@ def segment(
     model: str,
     out: Path,
     diameter: float | None,
+    spacing_um: float | None,
+    polarity: Literal["bright", "dark"] | None,
     threshold: float,
     split: str,
     weights: str | None,
@@ -101,7 +111,8 @@ def segment(
         from dermogan.stars import load
 
         load(given.weights)  # what is wrong with it concerns no single image
-    job = _Job(_load(model, settings), given, diameter, tile, channel, page)
+    predictor, fitted = _fitted(model, settings, polarity, spacing_um, diameter)
+    job = _Job(predictor, given, fitted.diameter_px, tile, channel, page, fitted.invert)
     width = max(len(str(file)) for file in files)
     bad = 0
     for file, plan in plans.items():
@@ -129,7 +140,7 @@ def _one(job: _Job, file: Path, plan: dict[str, Path]) -> str:
     try:
         found = run(
             job.predictor,
-            image,
+            -image if job.invert else image,
             diameter_px=job.diameter,
             tile_px=job.tile,
             refinement=job.refinement,
@@ -206,6 +217,28 @@ def _refinement(
         first = error.errors()[0]
         msg = f"--refine {first['loc'][0]}={first['input']}: {first['msg']}"
         raise SimcellError(msg) from error
+
+
+def _fitted(
+    model: str,
+    settings: tuple[str, ...],
+    polarity: Literal["bright", "dark"] | None,
+    spacing_um: float | None,
+    diameter_px: float | None,
+) -> tuple[Predictor, Fit]:
+    """Load a model, or a method, and say how images are fitted to it."""
+    from dermogan.classical import NAMES
+    from dermogan.expects import Fit, fit
+
+    if model in NAMES:
+        if spacing_um is not None:
+            msg = f"--spacing-um {spacing_um:g}: goes with a trained model; give --diameter"
+            raise SimcellError(msg)
+        told = () if polarity is None else (f"polarity={polarity}",)
+        return _load(model, (*told, *settings)), Fit(False, diameter_px)
+    found = _load(model, settings)
+    expects = getattr(found, "expects", None)
+    return found, fit(expects, polarity=polarity, spacing_um=spacing_um, diameter_px=diameter_px)
 
 
 def _load(model: str, settings: tuple[str, ...]) -> Predictor:
