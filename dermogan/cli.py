@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dermogan import __version__
+from dermogan.cli_models import models, pack
 from dermogan.cli_segment import evaluate, segment
 from simcell.commands import Commands
 
@@ -41,6 +42,8 @@ def main() -> None:
 
 main.add_command(segment)
 main.add_command(evaluate)
+main.add_command(models)
+main.add_command(pack)
 
 
 @main.command(

@@ -13,6 +13,7 @@ from simcell import SimcellError
 
 if TYPE_CHECKING:
     from dermogan.evaluate import Evaluation
+    from dermogan.expects import Fit
     from dermogan.refine import Refinement
     from dermogan.tiles import Predictor
 
@@ -26,6 +27,7 @@ class _Job(NamedTuple):
     tile: int
     channel: int | None
     page: int | None
+    invert: bool
 
 
 @click.command(
@@ -49,6 +51,12 @@ probabilities/NAME.tif."""
     metavar="PX|auto|any",
     help="Diameter of a typical cell in px; rescales. auto: estimated for each image. any: no "
     "rescaling. Default: what the model prefers.",
+)
+@click.option("--spacing-um", type=float, help="Size of a pixel in µm, in place of --diameter.")
+@click.option(
+    "--polarity",
+    type=click.Choice(["bright", "dark"]),
+    help="Of the membranes, or cells; inverts the image for a model of the other one.",
 )
 @click.option(
     "--threshold",
@@ -81,6 +89,8 @@ def segment(
     model: str,
     out: Path,
     diameter: str | None,
+    spacing_um: float | None,
+    polarity: Literal["bright", "dark"] | None,
     threshold: float,
     split: str,
     weights: str | None,
@@ -105,8 +115,8 @@ def segment(
         from dermogan.stars import load
 
         load(given.weights)  # what is wrong with it concerns no single image
-    predictor = _load(model, settings)
-    job = _Job(predictor, given, _diameter(diameter, predictor), tile, channel, page)
+    predictor, fitted = _fitted(model, settings, polarity, spacing_um, _diameter(diameter))
+    job = _Job(predictor, given, fitted.diameter_px, tile, channel, page, fitted.invert)
     width = max(len(str(file)) for file in files)
     bad = 0
     for file, plan in plans.items():
@@ -134,7 +144,7 @@ def _one(job: _Job, file: Path, plan: dict[str, Path]) -> str:
     try:
         found = run(
             job.predictor,
-            image,
+            -image if job.invert else image,
             diameter_px=job.diameter,
             tile_px=job.tile,
             refinement=job.refinement,
@@ -149,14 +159,13 @@ def _one(job: _Job, file: Path, plan: dict[str, Path]) -> str:
     return f"{len(found.cells):6d} cells{of}  {size:>13} px  {spent:6.1f} s"
 
 
-def _diameter(text: str | None, predictor: Predictor) -> float | Literal["auto"] | None:
-    """Read --diameter; models that estimate sizes do so unless told otherwise."""
+def _diameter(text: str | None) -> float | Literal["auto", "any"] | None:
+    """Read --diameter."""
     if text is None:
-        return "auto" if getattr(predictor, "estimates_size", False) else None
-    if text == "auto":
-        return "auto"
-    if text == "any":
         return None
+    for word in ("auto", "any"):
+        if text == word:
+            return word
     try:
         diameter = float(text)
     except ValueError:
@@ -231,6 +240,28 @@ def _refinement(
         first = error.errors()[0]
         msg = f"--refine {first['loc'][0]}={first['input']}: {first['msg']}"
         raise SimcellError(msg) from error
+
+
+def _fitted(
+    model: str,
+    settings: tuple[str, ...],
+    polarity: Literal["bright", "dark"] | None,
+    spacing_um: float | None,
+    diameter: float | Literal["auto", "any"] | None,
+) -> tuple[Predictor, Fit]:
+    """Load a model, or a method, and say how images are fitted to it."""
+    from dermogan.classical import NAMES
+    from dermogan.expects import fit
+
+    if model in NAMES:
+        if spacing_um is not None:
+            msg = f"--spacing-um {spacing_um:g}: goes with a trained model; give --diameter"
+            raise SimcellError(msg)
+        told = () if polarity is None else (f"polarity={polarity}",)
+        return _load(model, (*told, *settings)), fit(None, diameter=diameter)
+    found = _load(model, settings)
+    expects = getattr(found, "expects", None)
+    return found, fit(expects, polarity=polarity, spacing_um=spacing_um, diameter=diameter)
 
 
 def _load(model: str, settings: tuple[str, ...]) -> Predictor:

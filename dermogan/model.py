@@ -16,16 +16,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dermogan.cards import FORMAT, SUFFIX, Expects, checked, expects_of, find_model
 from dermogan.errors import DermoganError, need
 from dermogan.files import write_whole
 from dermogan.filters import FloatImage, Normaliser, apply
 from dermogan.networks import Generator, folded, generator
 from dermogan.recipe import Recipe
-from simcell.settings import hint
 
-ENVIRONMENT = "DERMOGAN_MODELS"
-SUFFIX = ".safetensors"
-_FORMAT = "dermogan 1"
+__all__ = [
+    "SUFFIX",
+    "Model",
+    "load_model",
+    "model_bytes",
+    "prepared",
+    "probabilities",
+    "read_model",
+    "save_model",
+]
+
 _FELT = 0.6
 
 
@@ -39,7 +47,7 @@ class Model:
         With its average statistics folded into its convolutions.
     recipe : Recipe
     card : dict
-        ``seed, step, score, score_name, output, diameter_px, trainer_cpu_s, versions``.
+        Facts; see `dermogan.cards.Header`.
     channels : int
         Of what `predict` returns: 1.
     """
@@ -70,14 +78,14 @@ class Model:
         return found
 
     @property
-    def estimates_size(self) -> bool:
-        """Whether it estimates the size of cells, and images are rescaled to its own."""
-        return bool(self.card.get("estimates_size", False))
-
-    @property
     def output(self) -> Literal["membrane", "filled"]:
         """What is bright in the output: membranes, or whole cells."""
         return cast(Literal["membrane", "filled"], self.card["output"])
+
+    @property
+    def expects(self) -> Expects | None:
+        """What it expects of images; None where nobody said."""
+        return expects_of(self.card, "model")
 
     def normalise(self, image: FloatImage) -> FloatImage:
         """Prepare a whole image (y, x) as in training: local normalisation, and the filter."""
@@ -113,13 +121,19 @@ def probabilities(network: Generator, image: FloatImage, device: torch.device) -
 
 def save_model(path: Path, network: nn.Module, recipe: Recipe, card: dict[str, Any]) -> None:
     """Write a model; the file is wholly there, or as it was before."""
+    write_whole(path, model_bytes(network, recipe, card))
+
+
+def model_bytes(network: nn.Module, recipe: Recipe, card: dict[str, Any]) -> bytes:
+    """Return the contents of a model file; weights in half precision."""
     save = need("safetensors.torch").save
     weights = {
         name: value.detach().cpu().half().contiguous()
         for name, value in network.state_dict().items()
     }
-    header = {"format": _FORMAT, "recipe": recipe.text, "card": json.dumps(card, sort_keys=True)}
-    write_whole(path, save(weights, header))
+    texts = {"format": FORMAT, "recipe": recipe.text, "card": json.dumps(card, sort_keys=True)}
+    content: bytes = save(weights, texts)
+    return content
 
 
 def load_model(name: str | os.PathLike[str]) -> Model:
@@ -129,48 +143,29 @@ def load_model(name: str | os.PathLike[str]) -> Model:
     ----------
     name : str or path
         A model file, the folder of a training run, or the name of a model in a folder of
-        ``$DERMOGAN_MODELS``.
+        ``$DERMOGAN_MODELS`` or shipped with dermogan.
     """
-    path = _found(os.fspath(name))
+    network, recipe, card = read_model(find_model(name))
+    fast = folded(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Model(cast(Generator, fast), recipe, card)
+
+
+def read_model(path: Path) -> tuple[Generator, Recipe, dict[str, Any]]:
+    """Read a model file: the network as it was trained, its recipe, and its card."""
     safe_open = need("safetensors").safe_open
     try:
         with safe_open(str(path), "pt") as file:
-            header = file.metadata() or {}
+            metadata = file.metadata() or {}
             weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except Exception as error:  # safetensors has exceptions of its own
         msg = f"{path}: not a model ({' '.join(str(error).split())}); train it again"
         raise DermoganError(msg) from None
-    if header.get("format") != _FORMAT:
-        msg = f"{path}: format {header.get('format')!r}, {_FORMAT!r} expected; train it again"
-        raise DermoganError(msg)
-    recipe = Recipe.from_text(header["recipe"], f"{path}: recipe")
+    header = checked(metadata, path)
+    recipe = Recipe.from_text(header.recipe, f"{path}: recipe")
     network = generator(recipe.system.network)
     try:
         network.load_state_dict(weights)
     except RuntimeError:
         msg = f"{path}: the weights do not fit the recipe in it; train it again"
         raise DermoganError(msg) from None
-    fast = folded(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Model(cast(Generator, fast), recipe, json.loads(header["card"]))
-
-
-def _found(text: str) -> Path:
-    path = Path(text)
-    if path.is_dir():
-        path = path / f"model{SUFFIX}"
-        if path.exists():
-            return path
-        msg = f"{text}: no model in it yet; let it train up to the first validation"
-        raise DermoganError(msg)
-    if path.suffix == SUFFIX or os.sep in text or "/" in text:
-        if path.exists():
-            return path
-        msg = f"{text}: no such file; give a model{SUFFIX} or the folder of a training run"
-        raise DermoganError(msg)
-    folders = [Path(f) for f in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if f]
-    known = {f.stem: f for folder in folders for f in sorted(folder.glob(f"*{SUFFIX}"))}
-    if text not in known:
-        more = hint(text, sorted(known)) if known else f"; give a path, or set ${ENVIRONMENT}"
-        msg = f"model {text!r}: no such model{more}"
-        raise DermoganError(msg)
-    return known[text]
+    return network.eval(), recipe, header.card

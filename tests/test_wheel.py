@@ -31,6 +31,8 @@ def test_presets_and_types_ship_in_the_wheel(wheel):
     for folder in ("presets", "presets/recipes"):
         shipped = {Path(n).stem for n in names if Path(n).parent == Path("simcell", folder)}
         assert shipped == {p.stem for p in (ROOT / folder).glob("*.yaml")}
+    models = {n for n in names if n.startswith("dermogan/models/")}
+    assert models == {str(p.relative_to(ROOT)) for p in (ROOT / "dermogan/models").iterdir()}
     assert {"simcell/py.typed", "simcell/napari.yaml"} <= set(names)
     assert not [n for n in names if n.startswith(("tests", "benchmarks", "examples"))]
 

@@ -19,7 +19,6 @@ class Knower:
     """Sees a grid's lines, and is the surer the nearer its period is to 20 pixels."""
 
     halo_px, multiple, diameter_px, channels = 0, 4, 20.0, 1
-    estimates_size = True
     output: Literal["membrane", "filled", "interior_boundary"] = "membrane"
 
     def normalise(self, image: Map) -> Map:
