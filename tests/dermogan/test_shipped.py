@@ -1,0 +1,62 @@
+"""The models that are shipped: what they say, what they find, and that tiles leave no seams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import simcell
+from dermogan.cards import SHIPPED, model_files, read_header
+from dermogan.metrics import objects
+from dermogan.model import load_model
+from dermogan.pack import LARGEST
+from dermogan.recipe import Recipe, load_recipe
+from dermogan.segment import segment
+from dermogan.tiles import predict
+
+# What each finds in a preset that it was not trained on, of all cells there are: F1 at IoU 0.5.
+FOREIGN = {"confluent": ("rcm-benchmark", 0.8)}
+NAMES = sorted(file.stem for file in SHIPPED.glob("*.safetensors"))
+
+
+def sample(preset: str, *sets: str) -> simcell.Sample:
+    scene = simcell.load_preset(preset).with_set(sets).scene(seed=5, index=0)
+    return simcell.simulate(scene, seed=5, index=0)
+
+
+def test_all_are_put_to_the_test() -> None:
+    assert NAMES == sorted(FOREIGN)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_model_says_of_itself(name: str) -> None:
+    file = model_files()[name]
+    header = read_header(file)
+    assert file.stat().st_size <= LARGEST
+    assert header.card["name"] == name
+    assert {"about", "presets", "seed", "steps", "cpu_hours", "score"} <= header.card.keys()
+    assert header.expects is not None
+    recipe = Recipe.from_text(header.recipe)
+    assert load_recipe(name).system == recipe.system  # one command trains it again
+    assert load_recipe(name).data == recipe.data
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_of_a_preset_that_it_never_saw(name: str) -> None:
+    preset, least = FOREIGN[name]
+    model = load_model(name)
+    truth = sample(preset, "frame.shape=[384, 384]")
+    assert truth.image is not None
+    estimated = model.expects is not None and model.expects.size == "estimated"
+    found = segment(model, truth.image, diameter_px="auto" if estimated else None)
+    assert objects(truth.labels, found.labels, (0.5,))[0].f1 >= least
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tiles_leave_no_seams(name: str) -> None:
+    model = load_model(name)
+    image = sample(model.card["presets"][0], "frame.shape=[320, 300]").image
+    assert image is not None
+    grey = image.astype(np.float32)
+    whole, tiled = predict(model, grey, tile_px=1024), predict(model, grey, tile_px=128)
+    assert np.abs(whole - tiled).max() < 1e-3
