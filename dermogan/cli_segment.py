@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dermogan.tiles import Predictor
 
 
+_ALWAYS = ("labels", "images", "cells")
+
+
 class _Job(NamedTuple):
     """How every image of a run is segmented."""
 
@@ -39,9 +42,11 @@ Examples:
   dermogan segment 'day?/*.png' -m gabor-watershed --set polarity=dark -o gabor
   dermogan segment stack.tif -m otsu --page 3 -o otsu
   dermogan segment images/ -m run/model.safetensors -o cells --split stardist --weights star/
+  dermogan segment slide.ome.zarr -m run/model.safetensors -o cells --format ome-zarr
 
 Writes labels/NAME.tif, cells/NAME.csv (centres and areas), overlays/NAME.png and
-probabilities/NAME.tif."""
+probabilities/NAME.tif; with --format ome-zarr images/NAME.ome.zarr with the labels in it,
+and probabilities/NAME.ome.zarr."""
 )
 @click.argument("images", nargs=-1, required=True)
 @click.option("-m", "--model", required=True, help="Model file or name, or a classical method.")
@@ -82,6 +87,14 @@ probabilities/NAME.tif."""
 @click.option("--channel", type=click.IntRange(0), help="Channel to take, from 0.")
 @click.option("--page", type=click.IntRange(0), help="Page of stacks to take, from 0.")
 @click.option("--tile", type=click.IntRange(16), default=1024, show_default=True, help="px.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["tiff", "ome-zarr"]),
+    default="tiff",
+    show_default=True,
+    help="Of labels and probabilities.",
+)
 @click.option("--labels-only", is_flag=True, help="Write labels and cells alone.")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 def segment(
@@ -99,16 +112,19 @@ def segment(
     channel: int | None,
     page: int | None,
     tile: int,
+    format_: str,
     labels_only: bool,
     overwrite: bool,
 ) -> None:
     """Segment images: files, folders, patterns. A bad one is named and skipped; exit code 1."""
     from dermogan.images import name_of
-    from dermogan.segment import FOLDERS, targets
+    from dermogan.segment import FOLDERS, ZARR_FOLDERS, targets
 
     files = _files(images)
-    what = ("labels", "cells") if labels_only else tuple(FOLDERS)
-    plans = {file: targets(out, name_of(file), what) for file in files}
+    folders = FOLDERS if format_ == "tiff" else ZARR_FOLDERS
+    if labels_only:
+        folders = {name: folders[name] for name in folders if name in _ALWAYS}
+    plans = {file: targets(out, name_of(file), folders) for file in files}
     _check_vacant(plans, overwrite=overwrite)
     given = _refinement(threshold, split, weights, refinements)
     if given.split == "stardist":
@@ -124,7 +140,7 @@ def segment(
             said = _one(job, file, plan)
         except (SimcellError, OSError, MemoryError) as error:
             bad += 1
-            reason = str(error) if isinstance(error, SimcellError) else f"{file}: {error!r}"
+            reason = str(error) if isinstance(error, SimcellError) else _reason(file, error)
             click.echo(f"dermogan: {' '.join(reason.split())}", err=True)
         else:
             click.echo(f"{file!s:<{width}}  {said}")
@@ -135,12 +151,13 @@ def segment(
 
 def _one(job: _Job, file: Path, plan: dict[str, Path]) -> str:
     """Segment one file and say in a line what was found."""
-    from dermogan.images import read_image
+    from dermogan.images import read_picture
     from dermogan.segment import segment as run
     from dermogan.segment import write
 
     start = time.perf_counter()
-    image = read_image(file, channel=job.channel, page=job.page)
+    picture = read_picture(file, channel=job.channel, page=job.page)
+    image = picture.pixels
     try:
         found = run(
             job.predictor,
@@ -152,11 +169,17 @@ def _one(job: _Job, file: Path, plan: dict[str, Path]) -> str:
     except SimcellError as error:
         msg = f"{file}: {error}"
         raise SimcellError(msg) from error
-    write(found, image, plan)
+    write(found, image, plan, picture.spacing_um)
     size = f"{image.shape[0]} × {image.shape[1]}"
     of = f" of {found.diameter_px:4.1f} px" if found.diameter_px else ""
     spent = time.perf_counter() - start
     return f"{len(found.cells):6d} cells{of}  {size:>13} px  {spent:6.1f} s"
+
+
+def _reason(file: Path, error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return f"{file}: out of memory; use a smaller --tile, or a part of the image"
+    return f"{error.filename or file}: {error.strerror or error}"
 
 
 def _diameter(text: str | None) -> float | Literal["auto", "any"] | None:

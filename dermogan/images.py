@@ -23,6 +23,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from dermogan.files import naming
 from dermogan.formats import (
     SUFFIXES,
     Spacing,
@@ -208,15 +209,16 @@ def write_tiff(path: Path, array: NDArray[Any], spacing_um: Spacing | None = Non
             "resolutionunit": "CENTIMETER",
         }
     try:
-        tifffile.imwrite(
-            unfinished,
-            array,
-            compression="zlib",
-            photometric="minisblack",
-            bigtiff=array.nbytes > _BIG_TIFF,
-            rowsperstrip=64 if array.shape[-2] > 64 else None,
-            **size,
-        )
-        unfinished.replace(path)
+        with naming(path):
+            tifffile.imwrite(
+                unfinished,
+                array,
+                compression="zlib",
+                photometric="minisblack",
+                bigtiff=array.nbytes > _BIG_TIFF,
+                rowsperstrip=64 if array.shape[-2] > 64 else None,
+                **size,
+            )
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

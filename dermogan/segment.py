@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dermogan.images import write_labels, write_tiff
+import simcell
+from dermogan.files import naming
+from dermogan.images import compact, write_labels, write_tiff
 from dermogan.metrics import centroids, outlines
 from dermogan.refine import Refinement, refine
 from dermogan.size import estimate_diameter
@@ -28,6 +30,13 @@ _OVERLAY_PX = 8192
 _NEAR = 1.4
 """An estimate that is off the model's size by less is no reason to rescale."""
 FOLDERS = {"labels": ".tif", "cells": ".csv", "overlays": ".png", "probabilities": ".tif"}
+ZARR_FOLDERS = {
+    "images": ".ome.zarr",
+    "cells": ".csv",
+    "overlays": ".png",
+    "probabilities": ".ome.zarr",
+}
+"""What is written of an image, as TIFF and as OME-Zarr, where labels lie in their image."""
 
 CELL = np.dtype([("label", np.int64), ("y_px", float), ("x_px", float), ("area_px", np.int64)])
 """Rows of the table of cells: centroid and area. The centre of the first pixel is (0, 0)."""
@@ -156,24 +165,45 @@ def table_of(labels: NDArray[np.int32]) -> NDArray[np.void]:
     return table
 
 
-def targets(out: Path, name: str, what: tuple[str, ...] = tuple(FOLDERS)) -> dict[str, Path]:
+def targets(out: Path, name: str, folders: Mapping[str, str] = FOLDERS) -> dict[str, Path]:
     """Return the files that are written for an image."""
-    return {folder: out / folder / f"{name}{FOLDERS[folder]}" for folder in what}
+    return {folder: out / folder / f"{name}{suffix}" for folder, suffix in folders.items()}
 
 
-def write(result: Segmentation, image: Map, files: dict[str, Path]) -> None:
+def write(
+    result: Segmentation,
+    image: NDArray[Any],
+    files: Mapping[str, Path],
+    spacing_um: tuple[float, float] | None = None,
+) -> None:
     """Write the files of an image; labels last, so that they say that all is there."""
     for path in files.values():
         path.parent.mkdir(parents=True, exist_ok=True)
     if "cells" in files:
         _write_bytes(files["cells"], _csv(result.cells))
     if "overlays" in files:
-        _write_bytes(files["overlays"], _png(overlay(image, result.labels)))
+        grey = np.asarray(image, np.float32)
+        _write_bytes(files["overlays"], _png(overlay(grey, result.labels)))
     if "probabilities" in files:
         flat = result.probability[0] if len(result.probability) == 1 else result.probability
-        write_tiff(files["probabilities"], np.asarray(flat))
+        if files["probabilities"].suffix == ".zarr":
+            title = f"probability {files['probabilities'].name}"
+            simcell.write_ome_zarr(
+                files["probabilities"], np.asarray(flat), spacing_um=spacing_um, title=title
+            )
+        else:
+            write_tiff(files["probabilities"], np.asarray(flat), spacing_um)
+    if "images" in files:
+        simcell.write_ome_zarr(
+            files["images"],
+            image,
+            {"cells": compact(result.labels)},
+            spacing_um=spacing_um,
+            tables={"cells": result.cells},
+            title=files["images"].name,
+        )
     if "labels" in files:
-        write_labels(files["labels"], result.labels)
+        write_labels(files["labels"], result.labels, spacing_um)
 
 
 def _csv(cells: NDArray[np.void]) -> bytes:
@@ -208,7 +238,8 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
 def _write_bytes(path: Path, data: bytes) -> None:
     unfinished = path.with_name(path.name + ".partial")
     try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
+        with naming(path):
+            unfinished.write_bytes(data)
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

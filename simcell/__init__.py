@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simcell.batch import export, generate, open_dataset
     from simcell.errors import SimcellError
+    from simcell.io.ome_image import write_ome_zarr
     from simcell.preset import Preset, load_preset
     from simcell.rng import stream
     from simcell.sample import Sample
@@ -34,6 +35,7 @@ __all__ = [
     "open_dataset",
     "simulate",
     "stream",
+    "write_ome_zarr",
 ]
 
 _HOMES = {
@@ -47,6 +49,7 @@ _HOMES = {
     "open_dataset": "batch",
     "simulate": "stages",
     "stream": "rng",
+    "write_ome_zarr": "io.ome_image",
 }
 
 

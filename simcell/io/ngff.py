@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from colorsys import hsv_to_rgb
 from math import isfinite
+from operator import sub
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,7 +23,15 @@ _GOLDEN = 0.618034
 _COLOURS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 
 
-def multiscales(title: str, pyramid: list[Level], kind: str, channels: int = 0) -> Json:
+def multiscales(
+    title: str,
+    pyramid: list[Level],
+    kind: str,
+    channels: int = 0,
+    *,
+    measured: bool = True,
+    centred: bool = False,
+) -> Json:
     """Return the axes of an image and where each of its levels lies in space.
 
     Parameters
@@ -35,6 +44,10 @@ def multiscales(title: str, pyramid: list[Level], kind: str, channels: int = 0) 
         How a level was made from the one below it.
     channels : int
         Length of a channel axis in front, 0 = there is none.
+    measured : bool
+        False where nobody knows how large a pixel is: then a pixel is 1, without a unit.
+    centred : bool
+        The origin is the centre of the first pixel of the finest level, not its corner.
 
     Examples
     --------
@@ -43,16 +56,21 @@ def multiscales(title: str, pyramid: list[Level], kind: str, channels: int = 0) 
     [[0.5, 0.5], [0.25, 0.25]]
     """
     names = "zyx"[-len(pyramid[0].shape) :]
-    axes: list[Json] = [{"name": a, "type": "space", "unit": "micrometer"} for a in names]
+    unit = {"unit": "micrometer"} if measured else {}
+    axes: list[Json] = [{"name": a, "type": "space", **unit} for a in names]
     one, zero = ([1.0], [0.0]) if channels else ([], [])
     if channels:
         axes.insert(0, {"name": "c", "type": "channel"})
+    shift = pyramid[0].first_um if centred else (0.0,) * len(names)
     datasets = [
         {
             "path": str(number),
             "coordinateTransformations": [
                 {"type": "scale", "scale": [*one, *level.spacing_um]},
-                {"type": "translation", "translation": [*zero, *level.first_um]},
+                {
+                    "type": "translation",
+                    "translation": [*zero, *map(sub, level.first_um, shift)],
+                },
             ],
         }
         for number, level in enumerate(pyramid)

@@ -9,37 +9,28 @@ the labels lie with the prior.
 Decision: the origin of space is the corner of the field, as in the objects table, so
 that ``centroid_y_um`` is where a viewer draws it. The centre of the first pixel of
 each level is then half a pixel of that level away, which its translation says.
-
-Decision: an array is written in bands along y and each level is made from the one
-below it, so that memory does not grow with the sample.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, prod
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import ZstdCodec
-from zarr.core.array import ShardsLike
 
 from simcell.io.dataset import Dataset
 from simcell.io.files import file_name
-from simcell.io.ngff import Greys, Json, image_label, multiscales, omero
+from simcell.io.ngff import Greys, image_label, multiscales, omero
+from simcell.io.ngff_store import write_group, write_levels
 from simcell.io.objects import objects_csv
-from simcell.io.pyramid import Halve, Level, averages, levels, majorities
+from simcell.io.pyramid import Level, averages, levels, majorities
 
 _FOLDERS = {"image": "images", "prior": "priors"}
-_CHUNK = {2: (512, 512), 3: (16, 128, 128)}
-_SHARD = {2: (1024, 4096), 3: (64, 256, 512)}
-"""Pixels of a chunk, which a viewer reads at once, and at most of a file."""
 
 
 def write_ome_zarr(dataset: Dataset, folder: Path) -> None:
@@ -53,7 +44,7 @@ def write_ome_zarr(dataset: Dataset, folder: Path) -> None:
             for name in pictures:
                 _write_picture(_Source(dataset, place, name), folder / _FOLDERS[name] / group)
             home = folder / _FOLDERS[pictures[0]] / group / "labels"
-            _write_group(home, {"labels": labels})
+            write_group(home, {"labels": labels})
             for name in labels:
                 _write_labels(_Source(dataset, place, name), home / name)
             add(place, group)
@@ -98,10 +89,10 @@ def _write_picture(source: _Source, group: Path) -> None:
     """Write an image, or a prior, of which all greys are shown."""
     greys = Greys(prod(source.channels), source.dtype)
     if source.name == "image":
-        _write_levels(source, group, averages, greys.add)
+        write_levels(source, group, averages, greys.add)
         windows = greys.windows()
     else:
-        _write_levels(source, group, averages, lambda _: None)
+        write_levels(source, group, averages, lambda _: None)
         full = int(np.iinfo(source.dtype).max)
         windows = [{"min": 0, "max": full, "start": 0, "end": full}] * prod(source.channels)
     where = multiscales(source.title, source.pyramid, "mean", sum(source.channels))
@@ -112,14 +103,14 @@ def _write_picture(source: _Source, group: Path) -> None:
         "index": source.dataset.number(source.place),
         "versions": header.versions,
     }
-    _write_group(group, {**where, "omero": omero(source.name, windows)}, simcell=origin)
+    write_group(group, {**where, "omero": omero(source.name, windows)}, simcell=origin)
 
 
 def _write_labels(source: _Source, group: Path) -> None:
     """Write labels or classes; the rows of the objects table become their properties."""
     classes = {0}
     watched = source.name == "classes"
-    _write_levels(
+    write_levels(
         source,
         group,
         majorities,
@@ -130,59 +121,4 @@ def _write_labels(source: _Source, group: Path) -> None:
         objects = source.dataset.objects(source.place)
         label = image_label(objects["label"].tolist() or [0], objects)
     where = multiscales(source.title, source.pyramid, "mode")
-    _write_group(group, {**where, "image-label": label})
-
-
-def _write_group(group: Path, ome: Json, **others: Json) -> None:
-    """Write the metadata of a group, and nothing below it."""
-    group.mkdir(parents=True, exist_ok=True)
-    attributes = {"ome": {"version": "0.5", **ome}, **others}
-    content = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    (group / "zarr.json").write_text(json.dumps(content, allow_nan=False), "utf-8")
-
-
-def _write_levels(
-    source: _Source, group: Path, halve: Halve, seen: Callable[[NDArray[Any]], None]
-) -> None:
-    """Write all levels of one array, each from the one below it, band by band.
-
-    ``seen`` is given every band of the finest level.
-    """
-    read = source.reader()
-    below: zarr.Array[Any] | NDArray[Any] | None = None
-    for number, level in enumerate(source.pyramid):
-        array = _create(source, group / str(number), level)
-        height = level.shape[-2]
-        band = (array.shards or array.chunks)[-2]
-        for top in range(0, height, band):
-            rows = range(top, min(top + band, height))
-            if below is None:
-                block = read(rows)
-                seen(block)
-            else:
-                step = level.steps[-2]
-                wanted = slice(rows.start * step, rows.stop * step)
-                block = halve(np.asarray(below[..., wanted, :]), level.steps)
-            array[..., rows.start : rows.stop, :] = block
-        below = block if height <= band else array
-
-
-def _create(source: _Source, path: Path, level: Level) -> zarr.Array[Any]:
-    """Create one level: small chunks to look at, in large files where there are many."""
-    ones = (1,) * len(source.channels)
-    chunk = tuple(map(min, level.shape, _CHUNK[len(level.shape)]))
-    shards: ShardsLike | None = None
-    if chunk != level.shape:
-        most = _SHARD[len(level.shape)]
-        sides = zip(level.shape, chunk, most, strict=True)
-        shards = (*ones, *(ceil(min(n, s) / c) * c for n, c, s in sides))
-    return zarr.create_array(
-        path,
-        shape=(*source.channels, *level.shape),
-        chunks=(*ones, *chunk),
-        shards=shards,
-        dtype=source.dtype,
-        compressors=ZstdCodec(level=3),
-        fill_value=0,
-        dimension_names=tuple("c" * len(ones) + "zyx"[-len(chunk) :]),
-    )
+    write_group(group, {**where, "image-label": label})

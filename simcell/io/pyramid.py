@@ -93,12 +93,12 @@ def _coarser(level: Level, steps: tuple[int, ...]) -> Level:
 
 
 def averages(image: NDArray[Any], steps: tuple[int, ...]) -> NDArray[Any]:
-    """Return the means of blocks of pixels, rounded to the nearest, halves to even.
+    """Return the means of blocks of pixels; of integers rounded, halves to even.
 
     Parameters
     ----------
-    image : unsigned integer array ((c,) (z,) y, x)
-        A channel axis in front is left alone.
+    image : array ((c,) (z,) y, x)
+        Of unsigned integers or floats. A channel axis in front is left alone.
     steps : tuple of int
         Sides of a block along (z,) y, x, 1 or 2; a block at the far edge may be cut.
 
@@ -107,7 +107,7 @@ def averages(image: NDArray[Any], steps: tuple[int, ...]) -> NDArray[Any]:
     >>> averages(np.array([[0, 2, 9], [4, 6, 8]], np.uint8), (2, 2)).tolist()
     [[3, 8]]
     """
-    return _blockwise(_averages, image, steps)
+    return _blockwise(_means if image.dtype.kind == "f" else _averages, image, steps)
 
 
 def majorities(labels: NDArray[Any], steps: tuple[int, ...]) -> NDArray[Any]:
@@ -149,6 +149,21 @@ def _averages(volume: NDArray[Any], out: NDArray[Any], dz: int, dy: int, dx: int
                             total += int(volume[k, j, i])
                             count += 1
                 out[z, y, x] = np.rint(total / count)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _means(volume: NDArray[Any], out: NDArray[Any], dz: int, dy: int, dx: int) -> None:
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            for x in range(out.shape[2]):
+                total = 0.0
+                count = 0
+                for k in range(z * dz, min(z * dz + dz, volume.shape[0])):
+                    for j in range(y * dy, min(y * dy + dy, volume.shape[1])):
+                        for i in range(x * dx, min(x * dx + dx, volume.shape[2])):
+                            total += float(volume[k, j, i])
+                            count += 1
+                out[z, y, x] = total / count
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]

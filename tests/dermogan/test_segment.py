@@ -15,6 +15,8 @@ from image_files import broken_files, honeycomb, noise, save
 from toy_predictors import Convolutional, Identity
 
 from dermogan import cli_segment
+from dermogan.evaluate import evaluate
+from dermogan.images import read_labels, read_picture
 from dermogan.refine import Refinement
 from dermogan.segment import _room, overlay, segment, table_of
 from dermogan.tiles import predict
@@ -172,6 +174,60 @@ def test_command_takes_files_folders_and_patterns(tmp_path: Path) -> None:
     assert [int(row["area_px"]) for row in rows] == np.bincount(labels.ravel())[1:].tolist()
     probability = tifffile.imread(out / "probabilities" / "one.tif")
     assert (probability == honeycomb() / np.float32(255)).all()
+
+
+@pytest.mark.usefixtures("_model")
+@pytest.mark.filterwarnings("ignore")  # of the validators' imports
+def test_command_writes_ome_zarr_with_the_size_of_a_pixel(tmp_path: Path) -> None:
+    import yaozarrs
+
+    size = {"axes": "YX", "PhysicalSizeX": 0.4, "PhysicalSizeY": 0.5}
+    grey = honeycomb(300, 60)
+    save(tmp_path / "a.tif", grey, ome=True, metadata=size)
+    save(tmp_path / "b.png", grey)
+    files = [tmp_path / "a.tif", tmp_path / "b.png"]
+    out = tmp_path / "out"
+    result = run(*files, "-m", "any", "-o", out, "--format", "ome-zarr")
+    assert result.exit_code == 0, result.output
+    wanted = {f"images/{n}.ome.zarr" for n in "ab"} | {f"probabilities/{n}.ome.zarr" for n in "ab"}
+    assert {f"{p.parent.name}/{p.name}" for p in out.glob("*/*.zarr")} == wanted
+    for path in wanted:
+        yaozarrs.validate_zarr_store(str(out / path))
+    yaozarrs.validate_zarr_store(str(out / "images/a.ome.zarr/labels/cells"))
+    picture = read_picture(out / "images" / "a.ome.zarr")
+    assert picture.spacing_um == pytest.approx((0.5, 0.4))
+    assert picture.pixels.dtype == np.uint8
+    assert (picture.pixels == grey).all()
+    assert read_picture(out / "probabilities/a.ome.zarr").spacing_um == pytest.approx((0.5, 0.4))
+    assert read_picture(out / "images" / "b.ome.zarr").spacing_um is None
+    run(*files, "-m", "any", "-o", tmp_path / "flat", "--labels-only")
+    labels = tifffile.imread(tmp_path / "flat" / "labels" / "a.tif")
+    assert (read_labels(out / "images" / "a.ome.zarr") == labels).all()
+    assert read_picture(tmp_path / "flat/labels/a.tif").spacing_um == pytest.approx((0.5, 0.4))
+    again = run(out / "images" / "a.ome.zarr", "-m", "any", "-o", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    assert (read_labels(tmp_path / "again" / "labels" / "a.tif") == labels).all()
+    scores = evaluate(out, tmp_path / "flat" / "labels")
+    assert scores.names == ["a", "b"]
+    assert scores.column("f1_95").tolist() == [1, 1]
+    refused = run(*files, "-m", "any", "-o", out, "--format", "ome-zarr")
+    assert "a.ome.zarr: exists already" in str(refused.exception)
+    assert run(*files, "-m", "any", "-o", out, "--format", "ome-zarr", "--overwrite").exit_code == 0
+
+
+@pytest.mark.usefixtures("_model")
+def test_a_full_disk_names_what_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dermogan.images.tifffile.imwrite", full)
+    image, out = save(tmp_path / "a.png", honeycomb()), tmp_path / "out"
+    result = run(image, "-m", "any", "-o", out, "--labels-only")
+    assert result.exit_code == 1
+    assert result.stderr == f"dermogan: {out / 'labels' / 'a.tif'}: No space left on device\n"
+    assert not list((out / "labels").iterdir())
 
 
 @pytest.mark.usefixtures("_model")

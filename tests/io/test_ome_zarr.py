@@ -13,7 +13,7 @@ import pytest
 import zarr
 from large_samples import bare_sample
 
-from simcell.io import export, ngff, ome_zarr
+from simcell.io import export, ngff, ngff_store
 from simcell.io.dataset import Dataset
 
 # Imports of these readers warn, each in its own way.
@@ -203,8 +203,8 @@ def test_small_bands_make_the_same_pixels(
     exported: Any, deep: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, want = exported("deep")
-    monkeypatch.setattr(ome_zarr, "_CHUNK", {3: (4, 32, 64)})
-    monkeypatch.setattr(ome_zarr, "_SHARD", {3: (8, 96, 128)})
+    monkeypatch.setattr(ngff_store, "_CHUNK", {3: (4, 32, 64)})
+    monkeypatch.setattr(ngff_store, "_SHARD", {3: (8, 96, 128)})
     out = export(deep[:1], tmp_path / "out", "ome-zarr")
     for part in ("images/0000.ome.zarr", "priors/0000.ome.zarr"):
         array = zarr.open_array(out / part / "0", mode="r")
