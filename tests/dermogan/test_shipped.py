@@ -25,7 +25,7 @@ def sample(preset: str, *sets: str) -> simcell.Sample:
 
 
 def test_all_are_put_to_the_test() -> None:
-    assert NAMES == sorted(FOREIGN)
+    assert sorted(FOREIGN) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
