@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from dermogan import __version__
+from dermogan.cli_evaluate import evaluate
 from dermogan.cli_models import models, pack
-from dermogan.cli_segment import evaluate, segment
+from dermogan.cli_segment import segment
 from simcell.commands import Commands
 
 if TYPE_CHECKING:

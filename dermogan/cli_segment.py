@@ -1,4 +1,4 @@
-"""The commands ``segment`` and ``evaluate``: parse, call, print."""
+"""The command ``segment``: parses, calls, prints."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import click
 from simcell import SimcellError
 
 if TYPE_CHECKING:
-    from dermogan.evaluate import Evaluation
     from dermogan.expects import Fit
     from dermogan.refine import Refinement
-    from dermogan.tiles import Predictor
+    from dermogan.tiles import Predictor, Whole
 
 
 _ALWAYS = ("labels", "images", "cells")
@@ -24,7 +23,7 @@ _ALWAYS = ("labels", "images", "cells")
 class _Job(NamedTuple):
     """How every image of a run is segmented."""
 
-    predictor: Predictor
+    predictor: Predictor | Whole
     refinement: Refinement
     diameter: float | Literal["auto"] | None
     tile: int
@@ -42,6 +41,7 @@ Examples:
   dermogan segment 'day?/*.png' -m gabor-watershed --set polarity=dark -o gabor
   dermogan segment stack.tif -m otsu --page 3 -o otsu
   dermogan segment images/ -m run/model.safetensors -o cells --split stardist --weights star/
+  dermogan segment images/ -m cellpose --weights cyto3 -o cells
   dermogan segment slide.ome.zarr -m run/model.safetensors -o cells --format ome-zarr
 
 Writes labels/NAME.tif, cells/NAME.csv (centres and areas), overlays/NAME.png and
@@ -49,7 +49,9 @@ probabilities/NAME.tif; with --format ome-zarr images/NAME.ome.zarr with the lab
 and probabilities/NAME.ome.zarr."""
 )
 @click.argument("images", nargs=-1, required=True)
-@click.option("-m", "--model", required=True, help="Model file or name, or a classical method.")
+@click.option(
+    "-m", "--model", required=True, help="Model file or name, classical method, or cellpose."
+)
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option(
     "--diameter",
@@ -77,7 +79,7 @@ and probabilities/NAME.ome.zarr."""
     show_default=True,
     help="How touching cells are parted.",
 )
-@click.option("--weights", help="StarDist model: folder or pretrained name.")
+@click.option("--weights", help="StarDist or Cellpose model: folder, file or pretrained name.")
 @click.option(
     "--refine", "refinements", multiple=True, metavar="FIELD=VALUE", help="Part of the refinement."
 )
@@ -126,12 +128,15 @@ def segment(
         folders = {name: folders[name] for name in folders if name in _ALWAYS}
     plans = {file: targets(out, name_of(file), folders) for file in files}
     _check_vacant(plans, overwrite=overwrite)
-    given = _refinement(threshold, split, weights, refinements)
+    if model == "cellpose":
+        _check_flows(split, refinements)
+    given = _refinement(threshold, split, None if model == "cellpose" else weights, refinements)
     if given.split == "stardist":
         from dermogan.stars import load
 
         load(given.weights)  # what is wrong with it concerns no single image
-    predictor, fitted = _fitted(model, settings, polarity, spacing_um, _diameter(diameter))
+    fitting = (polarity, spacing_um, _diameter(diameter))
+    predictor, fitted = _fitted(model, settings, weights, *fitting)
     job = _Job(predictor, given, fitted.diameter_px, tile, channel, page, fitted.invert)
     width = max(len(str(file)) for file in files)
     bad = 0
@@ -151,6 +156,8 @@ def segment(
 
 def _one(job: _Job, file: Path, plan: dict[str, Path]) -> str:
     """Segment one file and say in a line what was found."""
+    import numpy as np
+
     from dermogan.images import read_picture
     from dermogan.segment import segment as run
     from dermogan.segment import write
@@ -161,7 +168,7 @@ def _one(job: _Job, file: Path, plan: dict[str, Path]) -> str:
     try:
         found = run(
             job.predictor,
-            -image if job.invert else image,
+            -image.astype(np.float32) if job.invert else image,  # unsigned numbers wrap
             diameter_px=job.diameter,
             tile_px=job.tile,
             refinement=job.refinement,
@@ -245,7 +252,7 @@ def _refinement(
     from dermogan.refine import Refinement
 
     if weights is not None and split != "stardist":
-        msg = f"--weights {weights}: goes with --split stardist"
+        msg = f"--weights {weights}: goes with --split stardist or -m cellpose"
         raise SimcellError(msg)
     given: dict[str, Any] = {"threshold": threshold, "split": split}
     if weights is not None:
@@ -265,13 +272,22 @@ def _refinement(
         raise SimcellError(msg) from error
 
 
+def _check_flows(split: str, refinements: tuple[str, ...]) -> None:
+    """Refuse what does not touch a method that finds cells by itself."""
+    if split != "watershed" or refinements:
+        which = f"--refine {refinements[0]}" if refinements else f"--split {split}"
+        msg = f"{which}: goes with other models; cellpose takes --set flow_threshold, min_size"
+        raise SimcellError(msg)
+
+
 def _fitted(
     model: str,
     settings: tuple[str, ...],
+    weights: str | None,
     polarity: Literal["bright", "dark"] | None,
     spacing_um: float | None,
     diameter: float | Literal["auto", "any"] | None,
-) -> tuple[Predictor, Fit]:
+) -> tuple[Predictor | Whole, Fit]:
     """Load a model, or a method, and say how images are fitted to it."""
     from dermogan.classical import NAMES
     from dermogan.expects import fit
@@ -281,16 +297,20 @@ def _fitted(
             msg = f"--spacing-um {spacing_um:g}: goes with a trained model; give --diameter"
             raise SimcellError(msg)
         told = () if polarity is None else (f"polarity={polarity}",)
-        return _load(model, (*told, *settings)), fit(None, diameter=diameter)
-    found = _load(model, settings)
+        return _load(model, (*told, *settings), None), fit(None, diameter=diameter)
+    found = _load(model, settings, weights)
     expects = getattr(found, "expects", None)
     return found, fit(expects, polarity=polarity, spacing_um=spacing_um, diameter=diameter)
 
 
-def _load(model: str, settings: tuple[str, ...]) -> Predictor:
-    """Load a classical method by name, or else a trained model."""
+def _load(model: str, settings: tuple[str, ...], weights: str | None) -> Predictor | Whole:
+    """Load a classical method or Cellpose by name, or else a trained model."""
     from dermogan.classical import NAMES, load_classical
 
+    if model == "cellpose":
+        from dermogan.flows import load_cellpose
+
+        return load_cellpose(weights, settings)
     if model in NAMES:
         return load_classical(model, settings)
     if settings:
@@ -301,88 +321,3 @@ def _load(model: str, settings: tuple[str, ...]) -> Predictor:
     need("torch")
     found: Predictor = need("dermogan.model").load_model(model)
     return found
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  dermogan evaluate cells/ truth/ -o scores.csv
-  dermogan evaluate cells/ masks/ --annotated labels           truth covers a part of each image
-  dermogan evaluate cells/ masks/ --annotated areas/           where it does is drawn in areas/
-  dermogan evaluate cells/ points/ --radius 8 --figure scores.png   truth is x, y tables"""
-)
-@click.argument("predicted", type=click.Path(path_type=Path))
-@click.argument("truth", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Table of all images, CSV.")
-@click.option("--figure", type=click.Path(path_type=Path), help="Picture; needs matplotlib.")
-@click.option(
-    "--annotated",
-    default="all",
-    show_default=True,
-    metavar="all|labels|FOLDER",
-    help="Where the truth is known; predictions more than half outside do not count.",
-)
-@click.option("--radius", type=float, help="Largest distance of centres in px, for points.")
-@click.option(
-    "--tolerance",
-    type=click.FloatRange(0),
-    default=2.0,
-    show_default=True,
-    help="Distance in px forgiven to outlines.",
-)
-@click.option("--common", is_flag=True, help="Score only what both folders have.")
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-def evaluate(
-    predicted: Path,
-    truth: Path,
-    out: Path | None,
-    figure: Path | None,
-    annotated: str,
-    radius: float | None,
-    tolerance: float,
-    common: bool,
-    overwrite: bool,
-) -> None:
-    """Score label images, or centres, against truth of the same names."""
-    from dermogan.evaluate import Options
-    from dermogan.evaluate import evaluate as run
-
-    for path in (out, figure):
-        if path is not None and path.exists() and not overwrite:
-            msg = f"{path}: exists already; choose another name or add --overwrite"
-            raise SimcellError(msg)
-    if figure is not None:
-        from dermogan.figure import library
-
-        library()
-    where: Any = annotated if annotated in {"all", "labels"} else Path(annotated)
-    found = run(predicted, truth, Options(where, radius, tolerance), common=common)
-    if out is not None:
-        out.write_text(found.csv(), "utf-8")
-    if figure is not None:
-        from dermogan.figure import draw
-
-        draw(found, figure, f"{predicted} against {truth}, {len(found.names)} images")
-    click.echo(_scores(found))
-    for path in (out, figure):
-        if path is not None:
-            click.echo(path)
-
-
-def _scores(found: Evaluation) -> str:
-    """Return the summary of all images as a table."""
-    true, guessed = (int(found.column(f"n_{which}").sum()) for which in ("true", "predicted"))
-    lines = [
-        f"{len(found.names)} images, {true} true cells, {guessed} predicted",
-        f"{'':<17}{'mean':>7}  {'95 %':<15}{'median':>7}  {'95 %':<15}{'sd':>6}{'pooled':>9}",
-    ]
-    for each in found.summaries():
-        ends = [
-            f"{low:.3f} – {high:.3f}" for low, high in (each.mean_interval, each.median_interval)
-        ]
-        pooled = f"{found.pooled[each.name]:9.3f}" if each.name in found.pooled else ""
-        lines.append(
-            f"{each.name:<17}{each.mean:7.3f}  {ends[0]:<15}{each.median:7.3f}  {ends[1]:<15}"
-            f"{each.sd:6.3f}{pooled}"
-        )
-    return "\n".join(lines)

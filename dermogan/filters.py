@@ -134,6 +134,18 @@ def sato(image: FloatImage, sigmas_px: tuple[float, ...]) -> FloatImage:
     image : float32 array (y, x)
     sigmas_px : tuple of float
         Widths of the ridges, as standard deviations.
+
+    Examples
+    --------
+    A bright line answers, a bright area does not; inverted, dark lines do.
+
+    >>> image = np.zeros((32, 32), np.float32)
+    >>> image[:, 6:8], image[:, 16:] = 1, 1
+    >>> ridges = sato(image, (1.0, 2.0))
+    >>> bool(ridges[16, 7] > 10 * ridges[16, 24])
+    True
+    >>> bool(sato(-image, (1.0, 2.0))[16, 7] == 0)
+    True
     """
     from scipy.ndimage import gaussian_filter
 

@@ -18,9 +18,9 @@ import simcell
 from dermogan.files import naming
 from dermogan.images import compact, write_labels, write_tiff
 from dermogan.metrics import centroids, outlines
-from dermogan.refine import Refinement, refine
+from dermogan.refine import Refinement, refine, without_small
 from dermogan.size import estimate_diameter
-from dermogan.tiles import Map, Predictor, predict
+from dermogan.tiles import Map, Predictor, Whole, predict
 from simcell import SimcellError
 
 _IN_MEMORY_PX = 2**25
@@ -65,7 +65,7 @@ class Segmentation:
 
 
 def segment(
-    predictor: Predictor,
+    predictor: Predictor | Whole,
     image: NDArray[Any],
     *,
     diameter_px: float | Literal["auto"] | None = None,
@@ -77,8 +77,8 @@ def segment(
 
     Parameters
     ----------
-    predictor : Predictor
-        A model, or a classical method.
+    predictor : Predictor or Whole
+        A model, a classical method, or a method that finds cells by itself.
     image : array (y, x)
         Of any numeric type.
     diameter_px : float or "auto", optional
@@ -96,16 +96,9 @@ def segment(
         raise SimcellError(msg)
     options = refinement or Refinement()
     grey = np.asarray(image, np.float32)
-    scale = 1.0
-    if diameter_px == "auto":
-        diameter_px = estimate_diameter(predictor, grey)
-        scale = _scale(predictor.diameter_px, diameter_px, grey.shape)
-        scale = 1.0 if 1 / _NEAR < scale < _NEAR else scale
-    elif diameter_px is not None:
-        if not 3 <= diameter_px < np.inf:
-            msg = f"diameter = {diameter_px:g} px: must be at least 3; measure a cell of the image"
-            raise SimcellError(msg)
-        scale = _scale(predictor.diameter_px, diameter_px, grey.shape)
+    if isinstance(predictor, Whole):
+        return _by_itself(predictor, grey, diameter_px, options.threshold)
+    diameter_px, scale = _rescaling(predictor, grey, diameter_px)
     if diameter_px is not None:
         options = Refinement(**{**options.model_dump(), "diameter_px": diameter_px})
     probability = predict(
@@ -121,6 +114,33 @@ def segment(
             channel[:] = np.clip(_resized(found, grey.shape), 0, 1)
         probability = room
     labels = refine(probability, predictor.output, options)
+    return Segmentation(labels, table_of(labels), probability, diameter_px)
+
+
+def _rescaling(
+    predictor: Predictor, image: Map, diameter_px: float | Literal["auto"] | None
+) -> tuple[float | None, float]:
+    """Return the diameter of cells, and the magnification that the image is seen at."""
+    if diameter_px is None:
+        return None, 1.0
+    if diameter_px == "auto":
+        estimate = estimate_diameter(predictor, image)
+        scale = _scale(predictor.diameter_px, estimate, image.shape)
+        return estimate, 1.0 if 1 / _NEAR < scale < _NEAR else scale
+    if not 3 <= diameter_px < np.inf:
+        msg = f"diameter = {diameter_px:g} px: must be at least 3; measure a cell of the image"
+        raise SimcellError(msg)
+    return diameter_px, _scale(predictor.diameter_px, diameter_px, image.shape)
+
+
+def _by_itself(
+    method: Whole, image: Map, diameter_px: float | Literal["auto"] | None, threshold: float
+) -> Segmentation:
+    if diameter_px == "auto":
+        msg = "diameter = auto: this method estimates none; give it in px, or leave it out"
+        raise SimcellError(msg)
+    labels, probability = method.cells(image, diameter_px, threshold)
+    labels = without_small(labels, 1)
     return Segmentation(labels, table_of(labels), probability, diameter_px)
 
 

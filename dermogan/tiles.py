@@ -9,7 +9,7 @@ goes the same way, so that tiled and whole results are equal everywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,17 @@ class Predictor(Protocol):
 
     def predict(self, batch: Map) -> Map:
         """Map images (n, 1, y, x) to probabilities (n, channels, y, x)."""
+        ...
+
+
+@runtime_checkable
+class Whole(Protocol):
+    """A method that goes from a whole image to cells by itself."""
+
+    def cells(
+        self, image: Map, diameter_px: float | None, threshold: float
+    ) -> tuple[NDArray[np.int32], Map]:
+        """Return labels (y, x), and the probability of cells (1, y, x)."""
         ...
 
 

@@ -277,6 +277,12 @@ def test_segmenting_inverts_and_rescales(run: Path, shelf: Path, tmp_path: Path)
     assert np.array_equal(plain, found("other", "--polarity", "dark", "--spacing-um", "1.0"))
     assert not np.array_equal(plain, found("other", "--spacing-um", "1.0"))
     assert not np.array_equal(plain, found("other", "--polarity", "dark"))
+    grey = np.clip(image, 0, 255).astype(np.uint8)
+    grey[:8] = 0
+    write_tiff(tmp_path / "bytes.tif", grey)
+    write_tiff(tmp_path / "floats.tif", grey.astype(np.float32))
+    bytes_, floats = (found(name, "--polarity", "dark") for name in ("bytes", "floats"))
+    assert np.array_equal(bytes_, floats)
     done = _call("segment", tmp_path / "other.tif", "-m", "otsu", "-o", "x", "--spacing-um", "1")
     assert (done.exit_code, "goes with a trained model" in done.stderr) == (2, True)
 

@@ -12,7 +12,7 @@ import tifffile
 from click.testing import CliRunner, Result
 from label_cases import CASES, case
 
-from dermogan import cli_segment, metrics
+from dermogan import cli_evaluate, metrics
 from dermogan.evaluate import Options, evaluate, pooled, read_points, summary
 from dermogan.metrics import Counts
 from simcell import SimcellError
@@ -176,7 +176,7 @@ def test_files_that_do_not_belong_together(folders: tuple[Path, Path], tmp_path:
 
 
 def run(*words: object) -> Result:
-    return CliRunner().invoke(cli_segment.evaluate, [str(word) for word in words])
+    return CliRunner().invoke(cli_evaluate.evaluate, [str(word) for word in words])
 
 
 def test_command_prints_a_summary_and_writes_a_table(
