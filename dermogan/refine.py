@@ -58,11 +58,19 @@ class Refinement(BaseModel):
     smallest: float = Field(
         0.15, ge=0, le=1, description="Smallest cell, as a share of a disc of the diameter."
     )
-    depth: float = Field(
-        0.12, ge=0, le=1, description="Height of a peak that is a cell of its own, in diameters."
+    depth: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Height of a peak that is a cell of its own, in diameters; default: 0.05 for "
+        "filled cells, else 0.12.",
     )
-    certainty: float = Field(
-        0.15, ge=0, le=2, description="Weight of the probability in the relief, in diameters."
+    certainty: float | None = Field(
+        None,
+        ge=0,
+        le=2,
+        description="Weight of the probability in the relief, in diameters; default: 0.4 for "
+        "filled cells, else 0.15.",
     )
     smooth: float = Field(
         0.1, ge=0, le=1, description="Gaussian blur of the relief, sigma in diameters."
@@ -110,7 +118,13 @@ def refine(
     height, width = _checked(probability, output)
     rows = max(band_px // width, 1)
     diameter = options.diameter_px or _measured(probability, output, options, rows)
-    options = options.model_copy(update={"diameter_px": diameter})
+    # What splits simulated cells best: those that are filled touch along short, faint necks.
+    depth, certainty = (0.05, 0.4) if output == "filled" else (0.12, 0.15)
+    depth = depth if options.depth is None else options.depth
+    certainty = certainty if options.certainty is None else options.certainty
+    options = options.model_copy(
+        update={"diameter_px": diameter, "depth": depth, "certainty": certainty}
+    )
     ground = _ground(probability, output, options, rows)
     predict = load(options.weights) if options.split == "stardist" else None
 
@@ -181,7 +195,7 @@ def _cells(
         labels = _grown(star_cells(predict, inside, mask & area), area)
     else:
         relief = relief_of(mask, inside - between, diameter, options)
-        labels = basins(relief, area, options.depth * diameter)
+        labels = basins(relief, area, (options.depth or 0.0) * diameter)
     if ground is not None:
         labels = without_bays(labels, ground & ~_rim(ground) | ~mask)
     return without_small(labels, least)
@@ -301,7 +315,7 @@ def relief_of(mask: Mask, certainty: Map, diameter: float, options: Refinement) 
     """Return a relief whose peaks are cells, above 0 inside the mask and below it outside."""
     relief = _distance(mask) - _distance(~mask)
     np.clip(relief, -diameter, diameter, out=relief)
-    relief += np.float32(options.certainty * diameter) * certainty
+    relief += np.float32((options.certainty or 0.0) * diameter) * certainty
     sigma = options.smooth * diameter
     if sigma > 0.3:
         cv2.GaussianBlur(relief, (0, 0), sigma, dst=relief, borderType=cv2.BORDER_REFLECT)
