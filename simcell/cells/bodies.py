@@ -93,10 +93,8 @@ def _link(
 
 @njit(cache=True, error_model="numpy")
 def _inside(run: Shorts, start: Ints, field: Ints) -> bool:
-    for k in range(3):
-        if not 0 <= run[k] + start[k] < field[k]:
-            return False
-    return True
+    z, y, x = run[0] + start[0], run[1] + start[1], run[2] + start[2]
+    return bool(0 <= z < field[0] and 0 <= y < field[1] and 0 <= x < field[2])
 
 
 @njit(cache=True, error_model="numpy")

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from simcell.arrays import FloatArray
 from simcell.cells.bodies import MOMENTS, Runs, settle
 from simcell.cells.solids import Shorts, Solids, parabola, slab_at, span_of
 from simcell.cells.warp import Ints
 
-_BAND = 32
+_BAND = 8
 """Rows along y in which solids claim voxels at a time."""
 _DEEP = 2.0**30
 """Steps of a claim's depth."""
+_ABOVE = 1.0 + 1e-6
+"""Claims count from here, so that none is 0, be it rounded."""
 _LAST = (1 << 31) - 1
 """The lower half of a claim says whose it is: this, less the number of the solid."""
 
@@ -93,15 +94,19 @@ def _claim_slab(
     used: int,
 ) -> int:
     """Claim the voxels of solid i at one y; return how many spans there are now."""
-    oz, ox, lz, lx = solids.start[i, 0], solids.start[i, 2], solids.origin[i, 0], solids.origin[i, 2]
+    oz, ox, lz, lx = (
+        solids.start[i, 0],
+        solids.start[i, 2],
+        solids.origin[i, 0],
+        solids.origin[i, 2],
+    )
     steps, pace, cells = solids.steps, 1.0 / solids.steps[2], solids.nodes_along[i, 0] - 1
     low, high = ox - lx, ox - lx + solids.size[i, 2]
     for cell in range(cells):
         first, last = span_of(slab, cell, solids.nodes_along[i, 2] - 1)
         begin, end = cell * steps[0], cell * steps[0] + steps[0] + (cell == cells - 1)
-        for z in range(max(begin, oz - lz), min(end, oz - lz + solids.size[i, 0])):
-            if first >= last:
-                break
+        end = min(end, oz - lz + solids.size[i, 0]) if first < last else begin
+        for z in range(max(begin, oz - lz), end):
             t = (z - begin) / steps[0]
             for c in range(first, last + 1):
                 for k in range(3):
@@ -109,12 +114,9 @@ def _claim_slab(
             line, before = claims[y - corner[1], z + lz - corner[0]], -1
             for c in range(first, last):
                 p, q, r = parabola(row, c)
-                root = q * q - r * (p - 1.0)
-                if root < 0.0 or r <= 0.0:
-                    continue
-                root, over, at = np.sqrt(root), steps[2] / r, c * steps[2]
-                a = max(low, at, at + int(np.ceil((-q - root) * over)))
-                b = min(high, at + steps[2], at + int(np.floor((root - q) * over)) + 1)
+                at = c * steps[2]
+                a, b = _within(p, q, r, at, steps[2])
+                a, b = max(a, low), min(b, high)
                 if a >= b:
                     continue
                 shift = lx - corner[2]
@@ -129,18 +131,33 @@ def _claim_slab(
     return used
 
 
+@njit(cache=True, error_model="numpy", inline="always")
+def _within(p: float, q: float, r: float, at: int, step: int) -> tuple[int, int]:
+    """Return the voxels [a, b) of a cell from ``at`` on where p + 2 q t + r t² is at most 1."""
+    root = q * q - r * (p - 1.0)
+    if root < 0.0 or r <= 0.0:
+        return 0, 0
+    root, pace = np.sqrt(root), step / r
+    a, b = int(np.ceil((-q - root) * pace)), int(np.floor((root - q) * pace)) + 1
+    return at + max(a, 0), at + min(b, step)
+
+
 @njit(cache=True, error_model="numpy")
-def _claim(
-    line: Ints, t: float, pace: float, p: float, q: float, r: float, i: int
-) -> None:
+def _claim(line: Ints, t: float, pace: float, p: float, q: float, r: float, i: int) -> None:
     """Claim voxels where |w|² is p + 2 q t + r t², from ``t`` on; the deeper claim stays.
 
     A Golgi, of odd number, takes over what its nucleus has.
     """
-    mine, nucleus = _LAST - i, _LAST - (i - 1 if i % 2 else -1)
+    mine, nucleus = _LAST - i, _LAST - (i - 1)
+    if i % 2 == 0:
+        for x in range(len(line)):
+            s = t + x * pace
+            deep = np.int64(np.int32((_ABOVE - (p + s * (2.0 * q + s * r))) * _DEEP))
+            line[x] = max(line[x], (deep << 31) | mine)
+        return
     for x in range(len(line)):
         s = t + x * pace
-        deep = np.int64(max(np.int32((1.0 - (p + s * (2.0 * q + s * r))) * _DEEP), 0)) + 1
+        deep = np.int64(np.int32((_ABOVE - (p + s * (2.0 * q + s * r))) * _DEEP))
         here = line[x]
         if (here & _LAST) == nucleus:
             line[x] = (max(deep, here >> 31) << 31) | mine
@@ -165,7 +182,7 @@ def _cut_all(
         oz, oy, ox = solids.start[i]
         before, left, right = used, -ox, field[2] - ox
         for k in range(at[i], at[i + 1]):
-            z, y, a, b = spans[k]
+            z, y, a, b = spans[k, 0], spans[k, 1], spans[k, 2], spans[k, 3]
             line = claims[y + oy - corner[1], z + oz - corner[0]]
             if used + b - a + 2 > len(runs):
                 runs = np.concatenate((runs, np.empty((len(runs) + b - a + 2, 4), np.int16)))
@@ -173,28 +190,38 @@ def _cut_all(
             moments[i, 13] += b - a
             if rim:
                 moments[i, 12] += max(0, min(b, right) - max(a, left))
-            x = int(a)
-            while x < b:
-                if (line[x + ox - corner[2]] & _LAST) != _LAST - i:
-                    x += 1
-                    continue
-                runs[used, 0], runs[used, 1], runs[used, 2] = z, y, x
-                x += 1
-                while (
-                    x < b
-                    and (line[x + ox - corner[2]] & _LAST) == _LAST - i
-                    and not (rim and (x == left or x == right))
-                ):
-                    x += 1
-                runs[used, 3] = x
-                used += 1
+            own = line[a + ox - corner[2] : b + ox - corner[2]]
+            used = _cut(
+                own, _LAST - i, z, y, a, left if rim else a, right if rim else a, runs, used
+            )
         count[i] = used - before
     for i in range(n):
         oz, oy, shift = solids.start[i, 0], solids.start[i, 1], solids.start[i, 2] - corner[2]
         for k in range(at[i], at[i + 1]):
-            z, y, a, b = spans[k]
+            z, y, a, b = spans[k, 0], spans[k, 1], spans[k, 2], spans[k, 3]
             claims[y + oy - corner[1], z + oz - corner[0], a + shift : b + shift] = 0
     return runs[:used].copy(), count
+
+
+@njit(cache=True, error_model="numpy")
+def _cut(
+    line: Ints, mine: int, z: int, y: int, a: int, left: int, right: int, runs: Shorts, used: int
+) -> int:
+    """Write the runs of a span from ``a`` on, cut at ``left`` and ``right`` too."""
+    x, n, lost = 0, len(line), 0
+    for k in range(n):
+        lost |= (line[k] & _LAST) ^ mine
+    whole = lost == 0 and not (a < left < a + n or a < right < a + n)
+    while x < n:
+        if (line[x] & _LAST) != mine:
+            x += 1
+            continue
+        begin, x = x, n if whole else x + 1
+        while x < n and (line[x] & _LAST) == mine and x + a != left and x + a != right:
+            x += 1
+        runs[used, 0], runs[used, 1], runs[used, 2], runs[used, 3] = z, y, a + begin, a + x
+        used += 1
+    return used
 
 
 @njit(cache=True, error_model="numpy")

@@ -150,9 +150,7 @@ def _reaches(pairs: Pairs, warp: Warp, grid: Grid, over: int = 0) -> BoolArray:
         (pairs.golgi_centre, pairs.golgi[:, None].repeat(3, axis=1)),
     ):
         half = reach_of(pairs.turn, semi) + warp.furthest(semi)[:, None]
-        near |= np.all(
-            (centre + half >= -edge) & (centre - half <= grid.size_um + edge), axis=1
-        )
+        near |= np.all((centre + half >= -edge) & (centre - half <= grid.size_um + edge), axis=1)
     return near
 
 
@@ -164,9 +162,7 @@ def _side_by_side(pairs: Pairs, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     return rows[np.lexsort(cell.T)]
 
 
-def _solids(
-    pairs: Pairs, warp: Warp, rows: NDArray[np.intp], grid: Grid, over: int
-) -> Solids:
+def _solids(pairs: Pairs, warp: Warp, rows: NDArray[np.intp], grid: Grid, over: int) -> Solids:
     """Deform the objects of some pairs: nuclei at even places, their Golgi after them."""
     n = len(rows)
     centre, turn, semi = np.empty((2 * n, 3)), np.empty((2 * n, 3, 3)), np.empty((2 * n, 3))

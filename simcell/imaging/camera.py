@@ -97,7 +97,11 @@ def photons(light: Image, scale: float, normal: Image) -> Image:
 
 
 def expose_block(
-    light: Image, share: FloatArray, spec: FluoCamera, keys: tuple[np.uint64, np.uint64], block: Block
+    light: Image,
+    share: FloatArray,
+    spec: FluoCamera,
+    keys: tuple[np.uint64, np.uint64],
+    block: Block,
 ) -> NDArray[Any]:
     """Count the photons of a block, add read noise and digitise, every voxel by its place.
 

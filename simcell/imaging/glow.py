@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from simcell import hashed
 from simcell.arrays import Block, Grid, Image, IntArray, VolumePainted
@@ -23,9 +22,7 @@ _SHARE = np.float32(1 / 256)
 _ONE, _HALF, _THIRD, _QUARTER = (np.float32(1 / k) for k in (1, 2, 3, 4))
 
 
-def glow(
-    spec: FluorescenceVolume, painted: VolumePainted, grid: Grid, streams: Streams
-) -> Image:
+def glow(spec: FluorescenceVolume, painted: VolumePainted, grid: Grid, streams: Streams) -> Image:
     """Return the light (channels, z, y, x) of a painted block, 1 being `camera.photons`.
 
     Parameters
@@ -83,9 +80,11 @@ def _add_clutter(
     voxel = float(np.prod(grid.spacing_um))
     chance = min(spec.spots * voxel * 1e-9, 1.0)
     if chance > 0 and spec.spot_brightness > 0:
-        of, start = hashed.key(streams("imaging.specks")), (block.start[0], *block.start[1:])
+        of, (z, y, x) = hashed.key(streams("imaging.specks")), block.start
         pace = 1.0 / np.log1p(-chance) if chance < 1 else 0.0
-        _speckle(of, start, (1.0 - chance) ** _SEGMENT, pace, spec.spot_brightness / voxel, light)
+        _speckle(
+            of, (z, y, x), (1.0 - chance) ** _SEGMENT, pace, spec.spot_brightness / voxel, light
+        )
 
 
 @njit(cache=True, inline="always")
@@ -110,7 +109,7 @@ def _lognormal(normal: np.float32, sigma: np.float32, half: np.float32) -> np.fl
 @njit(cache=True)
 def _cloud(lattice: Knots, cv: float, mean: float, light: Image) -> None:
     """Fill a block with log-normal haze."""
-    sigma, half, mean = np.float32(cv), np.float32(0.5 * cv * cv), np.float32(mean)
+    sigma, half, scale = np.float32(cv), np.float32(0.5 * cv * cv), np.float32(mean)
     plane = np.empty(lattice.values.shape[1:], np.float32)
     for z in range(light.shape[0]):
         plane_at(lattice, z, plane)
@@ -118,7 +117,7 @@ def _cloud(lattice: Knots, cv: float, mean: float, light: Image) -> None:
             line = light[z, y]
             row_at(lattice, plane, y, 0, line)
             for x in range(len(line)):
-                line[x] = mean * _lognormal(line[x], sigma, half)
+                line[x] = scale * _lognormal(line[x], sigma, half)
 
 
 @njit(cache=True)
