@@ -30,7 +30,9 @@ _REACH = 3.5
 """A Gaussian kernel ends so many sigmas from its middle."""
 SCALE_PER_STEP = 0.8165
 """Correlation length of cubic B-splines on white nodes, in steps of the nodes."""
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_STRETCH = 1024
+"""Pixels of a row that are filtered at a time."""
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _edges(layers: int = 256, last: float = 3.6541528853610088) -> FloatArray:
@@ -45,6 +47,8 @@ def _edges(layers: int = 256, last: float = 3.6541528853610088) -> FloatArray:
 
 
 _EDGE = _edges()
+_HEIGHT = np.exp(-0.5 * _EDGE**2)
+"""Of the curve over those edges."""
 
 
 def key(rng: Generator) -> np.uint64:
@@ -106,19 +110,34 @@ def smooth(of: np.uint64, block: Block, scale_px: tuple[float, ...]) -> Image:
     >>> field.shape, bool(0.5 < field.std() < 1.5)
     ((64, 64), True)
     """
+    field, joints = lattice(of, block, scale_px)
+    # Along x first: the field is smallest then, and later rows lie in memory as they are.
+    for axis, (node, weight) in reversed(list(enumerate(joints))):
+        field = along(field, axis, node, weight)
+    return field
+
+
+def lattice(
+    of: np.uint64, block: Block, scale_px: tuple[float, ...]
+) -> tuple[Image, list[tuple[NDArray[np.intp], Image]]]:
+    """Return what `smooth` joins: the lattice's normal numbers, and how, along each axis.
+
+    Returns
+    -------
+    Image
+        A number for every node that the block depends on.
+    list of (intp array, Image)
+        For each axis the first node (n,) of every pixel, and its weights (n, 4); (n, 1)
+        where every pixel has a node of its own.
+    """
     steps = [max(1.0, s / SCALE_PER_STEP) for s in scale_px]
-    first, weights, counts = [], [], []
+    first, joints, counts = [], [], []
     for start, size, step in zip(block.start, block.shape, steps, strict=True):
         node, weight = _spline(start, size, step)
         first.append(int(node[0]))
         counts.append(int(node[-1] - node[0]) + weight.shape[1])
-        weights.append((node - node[0], weight))
-    field = normals(of, Block(tuple(first), tuple(counts)))
-    # Along x first: the field is smallest then, and later rows lie in memory as they are.
-    for axis, (node, weight) in reversed(list(enumerate(weights))):
-        if weight.shape[1] > 1:
-            field = _along(field, axis, node, weight)
-    return field
+        joints.append((node - node[0], weight))
+    return normals(of, Block(tuple(first), tuple(counts))), joints
 
 
 def soften(image: Image, sigma_px: tuple[float, ...]) -> Image:
@@ -143,7 +162,7 @@ def soften(image: Image, sigma_px: tuple[float, ...]) -> Image:
             image = _blur_rows(rows, weight).reshape(*image.shape[:-1], size)
         else:
             weights = np.broadcast_to(weight, (size, len(weight)))
-            image = _along(image, axis, np.arange(size), np.ascontiguousarray(weights))
+            image = along(image, axis, np.arange(size), np.ascontiguousarray(weights))
     return image
 
 
@@ -171,13 +190,19 @@ def _spline(start: int, size: int, step: float) -> tuple[NDArray[np.intp], Image
     return node.astype(np.intp) - 1, weight.astype(np.float32)
 
 
-def _along(image: Image, axis: int, first: NDArray[np.intp], weight: Image) -> Image:
+def along(image: Image, axis: int, first: NDArray[np.intp], weight: Image) -> Image:
     """Filter along one axis: out[i] = sum of weight[i, k] * image[first[i] + k]."""
+    if weight.shape[1] == 1:
+        return image
     shape = image.shape
     before = int(np.prod(shape[:axis], dtype=np.int64))
     after = int(np.prod(shape[axis + 1 :], dtype=np.int64))
     out = np.empty((before, len(first), after), np.float32)
-    _weigh(np.ascontiguousarray(image).reshape(before, shape[axis], after), first, weight, out)
+    image = np.ascontiguousarray(image)
+    if after == 1:
+        _weigh_last(image.reshape(before, shape[axis]), first, weight, out.reshape(before, -1))
+    else:
+        _weigh(image.reshape(before, shape[axis], after), first, weight, out)
     return out.reshape(*shape[:axis], len(first), *shape[axis + 1 :])
 
 
@@ -196,28 +221,50 @@ def _blur_rows(image: Image, weight: Image) -> Image:
 @njit(cache=True)
 def _weigh_last(image: Image, first: NDArray[np.intp], weight: Image, out: Image) -> None:
     """Filter the last axis: the sum, in the same order, stays in a register."""
+    spline = weight.shape[1] == 4
     for b in range(out.shape[0]):
+        row = image[b]
         for i in range(out.shape[1]):
-            total = np.float32(0.0)
-            for k in range(weight.shape[1]):
-                total += weight[i, k] * image[b, first[i] + k]
+            j, w = first[i], weight[i]
+            total = w[0] * row[j]
+            if spline:
+                out[b, i] = ((total + w[1] * row[j + 1]) + w[2] * row[j + 2]) + w[3] * row[j + 3]
+                continue
+            for k in range(1, len(w)):
+                total += w[k] * row[j + k]
             out[b, i] = total
 
 
 @njit(cache=True)
 def _weigh(image: Image, first: NDArray[np.intp], weight: Image, out: Image) -> None:
     before, size, after = out.shape
-    if after == 1:
-        _weigh_last(image[:, :, 0], first, weight, out[:, :, 0])
-        return
-    out[:] = np.float32(0.0)
     for b in range(before):
+        source, target = image[b].ravel(), out[b].ravel()
         for i in range(size):
-            for k in range(weight.shape[1]):
-                w = weight[i, k]
-                source = image[b, first[i] + k]
-                for j in range(after):
-                    out[b, i, j] += w * source[j]
+            # A stretch at a time, so that it stays in the fastest memory meanwhile.
+            for j in range(0, after, _STRETCH):
+                end = min(after, j + _STRETCH)
+                line = target[i * after + j : i * after + end]
+                line[:] = np.float32(0.0)
+                for k in range(0, weight.shape[1], 4):
+                    _add_rows(source, (first[i] + k) * after + j, after, weight[i, k:], line)
+
+
+@njit(cache=True)
+def _add_rows(source: Image, at: int, skip: int, weight: Image, out: Image) -> None:
+    """Add up to four weighed rows, one after the other; the first begins at ``at``."""
+    n = len(out)
+    if len(weight) < 4:
+        for k in range(len(weight)):
+            row = source[at + k * skip : at + k * skip + n]
+            for x in range(n):
+                out[x] += weight[k] * row[x]
+        return
+    p, q, r, s = weight[0], weight[1], weight[2], weight[3]
+    a, b = source[at : at + n], source[at + skip : at + skip + n]
+    c, d = source[at + 2 * skip : at + 2 * skip + n], source[at + 3 * skip : at + 3 * skip + n]
+    for x in range(n):
+        out[x] = (((out[x] + p * a[x]) + q * b[x]) + r * c[x]) + s * d[x]
 
 
 @njit(cache=True, inline="always")
@@ -231,27 +278,27 @@ def mix(word: np.uint64) -> np.uint64:
 @njit(cache=True, inline="always")
 def row_key(of: np.uint64, z: int, y: int) -> np.uint64:
     """Return what the words of a row of pixels start from; see `word_at`."""
-    word = mix(of + np.uint64(z) * _GOLDEN)
-    return mix(word + np.uint64(y) * _GOLDEN)
+    word = mix(of + np.uint64(z) * GOLDEN)
+    return mix(word + np.uint64(y) * GOLDEN)
 
 
 @njit(cache=True, inline="always")
 def word_at(row: np.uint64, x: int) -> np.uint64:
     """Return the 64 scrambled bits of pixel x of a row."""
-    return mix(row + np.uint64(x) * _GOLDEN)
+    return mix(row + np.uint64(x) * GOLDEN)
 
 
 @njit(cache=True, inline="always")
 def unit_of(word: np.uint64) -> float:
     """Turn 64 bits into a number between 0 and 1, both excluded."""
-    return (np.float64(word >> np.uint64(12)) + 0.5) * 2.0**-52
+    return (np.float64(np.int64(word >> np.uint64(12))) + 0.5) * 2.0**-52
 
 
 @njit(cache=True, inline="always")
 def normal_of(word: np.uint64) -> float:
     """Turn 64 scrambled bits into a standard normal number (ziggurat of 256 layers)."""
     layer = int(word & np.uint64(255))
-    value = (np.float64(word >> np.uint64(11)) * 2.0**-52 - 1.0) * _EDGE[layer]
+    value = (np.float64(np.int64(word >> np.uint64(11))) * 2.0**-52 - 1.0) * _EDGE[layer]
     # Nearly always the first try is good.
     return value if abs(value) < _EDGE[layer + 1] else _at_the_edge(word, value, layer)
 
@@ -262,14 +309,13 @@ def _at_the_edge(word: np.uint64, value: float, layer: int) -> float:
     while True:
         if layer == 0:
             return _tail(word, value)
-        word = mix(word + _GOLDEN)
-        above = np.exp(-0.5 * (_EDGE[layer] ** 2 - value**2))
-        below = np.exp(-0.5 * (_EDGE[layer + 1] ** 2 - value**2))
-        if below + unit_of(word) * (above - below) < 1.0:
+        word = mix(word + GOLDEN)
+        low, high = _HEIGHT[layer], _HEIGHT[layer + 1]
+        if high + unit_of(word) * (low - high) < np.exp(-0.5 * value * value):
             return value
-        word = mix(word + _GOLDEN)
+        word = mix(word + GOLDEN)
         layer = int(word & np.uint64(255))
-        value = (np.float64(word >> np.uint64(11)) * 2.0**-52 - 1.0) * _EDGE[layer]
+        value = (np.float64(np.int64(word >> np.uint64(11))) * 2.0**-52 - 1.0) * _EDGE[layer]
         if abs(value) < _EDGE[layer + 1]:
             return value
 
@@ -277,9 +323,9 @@ def _at_the_edge(word: np.uint64, value: float, layer: int) -> float:
 @njit(cache=True)
 def _tail(word: np.uint64, value: float) -> float:
     while True:
-        word = mix(word + _GOLDEN)
+        word = mix(word + GOLDEN)
         beyond = -np.log(unit_of(word)) / _EDGE[1]
-        word = mix(word + _GOLDEN)
+        word = mix(word + GOLDEN)
         if -2.0 * np.log(unit_of(word)) > beyond * beyond:
             return float(_EDGE[1] + beyond if value > 0 else -_EDGE[1] - beyond)
 
@@ -292,7 +338,7 @@ def _uniforms(of: np.uint64, start: tuple[int, int, int], out: Image) -> None:
             for x in range(out.shape[2]):
                 word = word_at(row, x + start[2])
                 # 24 bits, so that rounding to float32 never gives 1.
-                out[z, y, x] = (np.float64(word >> np.uint64(40)) + 0.5) * 2.0**-24
+                out[z, y, x] = (np.float64(np.int64(word >> np.uint64(40))) + 0.5) * 2.0**-24
 
 
 @njit(cache=True)

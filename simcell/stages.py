@@ -242,6 +242,8 @@ def _whole(canvas: Canvas, imaged: bool) -> dict[str, NDArray[Any]]:
     """Paint all rows, a band at a time: what imaging needs meanwhile is larger than its result."""
     *across, height, width = canvas.grid.shape
     step = max(32, _PAINTED // (prod(across) * width))
+    if height <= step:
+        return canvas.paint(range(height), imaged=imaged)
     made: dict[str, NDArray[Any]] = {}
     for start in range(0, height, step):
         rows = range(start, min(start + step, height))

@@ -1,4 +1,4 @@
-"""Solids as runs of voxels along x: cut from masks, kept in one piece, painted, measured."""
+"""Solids as runs of voxels along x: kept in one piece, painted, measured."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simcell.arrays import FloatArray, IntArray
-from simcell.cells.solids import Shorts, Solids
+from simcell.cells.solids import Shorts
 from simcell.cells.warp import Ints
 
-MOMENTS = 13
+MOMENTS = 14
 """Columns of ``Runs.moments``."""
 
 
@@ -30,9 +30,10 @@ class Runs:
     runs : int16 array
         z, y, first x, end of x (m, 4), counted from the box's first voxel.
     moments : FloatArray
-        Of the voxels inside the field, places counted from the box (n, 13): number;
+        Of the voxels inside the field, places counted from the box (n, 14): number;
         sums of z, y, x, zz, yy, xx, zy, zx, yx; first voxel in raster order;
-        whether any touches the field's border; number before others took any.
+        whether any touches the field's border; number before others took any; the
+        same, in and beyond the field.
     """
 
     start: Ints
@@ -43,86 +44,57 @@ class Runs:
 
 
 @njit(cache=True, error_model="numpy")
-def emit(
-    solids: Solids,
-    i: int,
-    field: Ints,
-    mask: NDArray[np.uint8],
-    runs: Ints,
-    root: Ints,
-    out: Shorts,
-    moments: FloatArray,
-) -> int:
-    """Write the runs of a solid, clear its mask, and sum up what lies in the field."""
-    nz, ny, nx = solids.size[i]
-    oz, oy, ox = solids.start[i]
-    first = np.zeros(nz * ny + 1, np.int64)
-    n = 0
-    for r in range(nz * ny):
-        at = solids.row_at[i] + r
-        low, high = int(solids.low[at]), int(solids.high[at])
-        if low >= high:
-            first[r + 1] = n
-            continue
-        z, y = r // ny, r % ny
-        rim = 0 <= z + oz < field[0] and 0 <= y + oy < field[1]
-        n = _cut(mask[r * nx : (r + 1) * nx], low, high, rim, -ox, field[2] - ox, runs, root, n)
-        for k in range(first[r], n):
-            runs[k, 0], runs[k, 1] = z, y
-        first[r + 1] = n
-        if rim:
-            _join(runs, root, first[max(r - 1, 0)] if y else first[r], first[r], first[r], n)
-            _join(runs, root, first[max(r - ny, 0)], first[max(r - ny + 1, 0)], first[r], n)
-    best = _largest(runs, root, n)
-    kept = 0
-    for k in range(n):
-        if root[k] >= 0 and _top(root, k) != best:
-            continue
-        out[kept] = runs[k]
-        kept += 1
-        if root[k] >= 0:
-            _add(runs[k], oz, oy, ox, field, moments)
-    return kept
+def settle(
+    start: Ints, size: Ints, at: Ints, runs: Shorts, field: Ints, moments: FloatArray
+) -> tuple[Ints, Shorts]:
+    """Keep each solid's largest piece inside the field, and sum up what lies there.
+
+    Runs come sorted by y, then z, then x; they are moved up in place.
+    """
+    kept, kept_at = 0, np.zeros_like(at)
+    root, first = np.empty(1 << 10, np.int64), np.empty(1 << 10, np.int64)
+    for i in range(len(start)):
+        own, nz = runs[at[i] : at[i + 1]], size[i, 0]
+        rows = nz * size[i, 1]
+        if max(rows + 1, len(own)) > len(root):
+            root = np.empty(2 * max(rows + 1, len(own)), np.int64)
+            first = np.empty_like(root)
+        _link(own, start[i], nz, rows, field, root, first)
+        best = _largest(own, root)
+        for k in range(len(own)):
+            if root[k] >= 0:
+                if _top(root, k) != best:
+                    continue
+                _add(own[k], start[i], field, moments[i])
+            runs[kept] = own[k]
+            kept += 1
+        kept_at[i + 1] = kept
+    return kept_at, runs[:kept]
 
 
 @njit(cache=True, error_model="numpy")
-def _cut(
-    line: NDArray[np.uint8],
-    low: int,
-    high: int,
-    rim: bool,
-    left: int,
-    right: int,
-    runs: Ints,
-    root: Ints,
-    n: int,
-) -> int:
-    """Cut a row into runs, also at the field's edges; clear it. Outside, root is -1."""
-    if not rim:
-        return _cut_part(line, low, high, False, runs, root, n)
-    n = _cut_part(line, low, min(high, left), False, runs, root, n)
-    n = _cut_part(line, max(low, left), min(high, right), True, runs, root, n)
-    return _cut_part(line, max(low, right), high, False, runs, root, n)
+def _link(
+    runs: Shorts, start: Ints, nz: int, rows: int, field: Ints, root: Ints, first: Ints
+) -> None:
+    """Link the runs inside the field that touch; the root of those outside is -1."""
+    n, k = len(runs), 0
+    for r in range(rows):
+        first[r] = k
+        while k < n and runs[k, 1] * nz + runs[k, 0] == r:
+            root[k] = k if _inside(runs[k], start, field) else -1
+            k += 1
+        if first[r] == k:
+            continue
+        if r % nz > 0:
+            _join(runs, root, first[r - 1], first[r], first[r], k)
+        if r >= nz:
+            _join(runs, root, first[r - nz], first[r - nz + 1], first[r], k)
 
 
 @njit(cache=True, error_model="numpy")
-def _cut_part(
-    line: NDArray[np.uint8], x: int, high: int, inside: bool, runs: Ints, root: Ints, n: int
-) -> int:
-    """Cut the voxels [x, high) of a row into runs."""
-    while x < high:
-        if line[x] == 0:
-            x += 1
-            continue
-        end = x
-        while end < high and line[end] != 0:
-            end += 1
-        line[x:end] = 0
-        runs[n, 2], runs[n, 3] = x, end
-        root[n] = n if inside else -1
-        n += 1
-        x = end
-    return n
+def _inside(run: Shorts, start: Ints, field: Ints) -> bool:
+    z, y, x = run[0] + start[0], run[1] + start[1], run[2] + start[2]
+    return bool(0 <= z < field[0] and 0 <= y < field[1] and 0 <= x < field[2])
 
 
 @njit(cache=True, error_model="numpy")
@@ -134,7 +106,7 @@ def _top(root: Ints, k: int) -> int:
 
 
 @njit(cache=True, error_model="numpy")
-def _join(runs: Ints, root: Ints, a: int, stop: int, b: int, end: int) -> None:
+def _join(runs: Shorts, root: Ints, a: int, stop: int, b: int, end: int) -> None:
     """Unite the runs [b, end) of a row with those that they touch among [a, stop)."""
     while a < stop and b < end:
         inside = root[a] >= 0 and root[b] >= 0
@@ -148,10 +120,10 @@ def _join(runs: Ints, root: Ints, a: int, stop: int, b: int, end: int) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _largest(runs: Ints, root: Ints, n: int) -> int:
+def _largest(runs: Shorts, root: Ints) -> int:
     """Return the piece with most voxels, the first of equals; -1 where there is none."""
+    n, best = len(runs), -1
     size = np.zeros(n, np.int64)
-    best = -1
     for k in range(n):
         if root[k] >= 0:
             size[_top(root, k)] += runs[k, 3] - runs[k, 2]
@@ -162,14 +134,15 @@ def _largest(runs: Ints, root: Ints, n: int) -> int:
 
 
 @njit(cache=True, error_model="numpy")
-def _add(run: Ints, oz: int, oy: int, ox: int, field: Ints, moments: FloatArray) -> None:
+def _add(run: Shorts, start: Ints, field: Ints, moments: FloatArray) -> None:
     """Add the voxels of a run to the sums."""
-    z, y, x, end = float(run[0]), float(run[1]), run[2], run[3]
-    n = float(end - x)
+    oz, oy, ox = start
+    z, y, x, end = float(run[0]), float(run[1]), float(run[2]), float(run[3])
+    n = end - x
     sx = 0.5 * n * (x + end - 1)
     sxx = ((end - 1) * end * (2 * end - 1) - (x - 1) * x * (2 * x - 1)) / 6.0
-    if moments[0] == 0:
-        moments[10] = (float(run[0] + oz) * field[1] + run[1] + oy) * field[2] + x + ox
+    place = ((z + oz) * field[1] + y + oy) * field[2] + x + ox
+    moments[10] = place if moments[0] == 0 else min(moments[10], place)
     moments[0] += n
     moments[1] += n * z
     moments[2] += n * y
@@ -191,15 +164,23 @@ def _add(run: Ints, oz: int, oy: int, ox: int, field: Ints, moments: FloatArray)
         moments[11] = 1.0
 
 
-def paint(runs: Runs, start: tuple[int, ...], out: IntArray) -> None:
-    """Paint 1 + the number of its owner on every voxel of a block."""
+def paint(runs: Runs, start: tuple[int, ...], out: IntArray, number: IntArray) -> None:
+    """Paint the number of its solid on every voxel of a block."""
     low, high = np.array(start), np.array(start) + out.shape
     chosen = np.flatnonzero(np.all((runs.start < high) & (runs.start + runs.size > low), axis=1))
-    _paint(chosen, runs.start, runs.at, runs.runs, low, out)
+    _paint(chosen, number, runs.start, runs.at, runs.runs, low, out)
 
 
 @njit(cache=True, error_model="numpy")
-def _paint(chosen: Ints, start: Ints, at: Ints, runs: Shorts, low: Ints, out: IntArray) -> None:
+def _paint(
+    chosen: Ints,
+    number: IntArray,
+    start: Ints,
+    at: Ints,
+    runs: Shorts,
+    low: Ints,
+    out: IntArray,
+) -> None:
     nz, ny, nx = out.shape
     for i in chosen:
         oz, oy, ox = start[i] - low
@@ -208,7 +189,7 @@ def _paint(chosen: Ints, start: Ints, at: Ints, runs: Shorts, low: Ints, out: In
             if 0 <= z < nz and 0 <= y < ny:
                 first, end = max(runs[k, 2] + ox, 0), min(runs[k, 3] + ox, nx)
                 if end > first:
-                    out[z, y, first:end] = i + 1
+                    out[z, y, first:end] = number[i]
 
 
 @njit(cache=True, error_model="numpy")

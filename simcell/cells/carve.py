@@ -4,324 +4,231 @@ Decision: a voxel inside objects of two pairs goes to the pair of the smallest i
 value, that is, of the object that it lies deepest in, whatever their order; within
 its pair, a Golgi goes before the nucleus. Inside the field each solid keeps its
 largest piece, joined by faces, since labels are connected; smaller pieces become
-background. Every solid is resolved on its own, against the few that it meets, so
-that memory does not grow with the field.
+background. Every voxel of a solid is computed once: it claims its place in a band of
+rows, and the deepest claim stays. Bands are low, so that memory does not grow with
+the field.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from simcell.arrays import FloatArray
-from simcell.cells.bodies import MOMENTS, Runs, emit
-from simcell.cells.solids import Shorts, Solids, plane_of, row_of, values_of, within
+from simcell.cells.bodies import MOMENTS, Runs, settle
+from simcell.cells.solids import Shorts, Solids, parabola, slab_at, span_of
 from simcell.cells.warp import Ints
 
-_BUFFER = 1 << 20
+_BAND = 8
+"""Rows along y in which solids claim voxels at a time."""
+_DEEP = 2.0**30
+"""Steps of a claim's depth."""
+_ABOVE = 1.0 + 1e-6
+"""Claims count from here, so that none is 0, be it rounded."""
+_LAST = (1 << 31) - 1
+"""The lower half of a claim says whose it is: this, less the number of the solid."""
 
 
 def carve(solids: Solids, shape: tuple[int, ...]) -> Runs:
     """Share the voxels among solids; 2 i and 2 i + 1 are a nucleus and its Golgi."""
-    n = len(solids.start)
-    near_at, near = _neighbours(solids)
-    box = int((solids.size.prod(axis=1)).max(initial=1))
-    mask = np.zeros(box, np.uint8)
-    at, moments = np.zeros(n + 1, np.int64), np.zeros((n, MOMENTS))
-    parts, done, field = [], 0, np.array(shape, np.int64)
-    room = max(_BUFFER, box)
-    while done < n:
-        buffer = np.empty((room, 4), np.int16)
-        done, used = _carve(solids, done, near_at, near, field, mask, buffer, at, moments)
-        parts.append(buffer[:used].copy())
-    runs = np.concatenate(parts) if parts else np.zeros((0, 4), np.int16)
-    return Runs(solids.start, solids.size, np.cumsum(at), runs, moments)
+    start, size, n = solids.start, solids.size, len(solids.start)
+    field, moments = np.array(shape, np.int64), np.zeros((n, MOMENTS))
+    counts, parts = [np.zeros(n, np.int64)], [np.zeros((0, 4), np.int16)]
+    some = size.all(axis=1)
+    if some.any():
+        low, high = start[some].min(axis=0), (start + size)[some].max(axis=0)
+        claims = np.zeros((min(_BAND, high[1] - low[1]), *(high - low)[[0, 2]]), np.int64)
+        for top in range(low[1], high[1], _BAND):
+            corner = np.array([low[0], top, low[2]])
+            spans, at = _claim_all(solids, corner, claims)
+            runs, count = _cut_all(solids, corner, claims, spans, at, field, moments)
+            counts.append(count)
+            parts.append(runs)
+    at = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.sum(counts, axis=0))])
+    runs, place = np.empty((at[-1], 4), np.int16), at[:-1].copy()
+    for part, count in zip(parts, counts, strict=True):
+        _put(part, count, place, runs)
+    at, runs = settle(start, size, at, runs, field, moments)
+    return Runs(start, size, at, runs, moments)
 
 
 @njit(cache=True, error_model="numpy")
-def _neighbours(solids: Solids) -> tuple[Ints, Ints]:
-    """List for every solid the others whose boxes share a voxel with its box."""
-    start, size = solids.start, solids.size
-    n, used = len(start), 0
-    at, near = np.zeros(n + 1, np.int64), np.empty(32 * n + 64, np.int64)
-    if n == 0:
-        return at, near
-    low, reach, first, later = _sorted(start, size)
+def _claim_all(solids: Solids, corner: Ints, claims: Ints) -> tuple[Shorts, Ints]:
+    """Let all solids claim voxels of a band; return the spans that they claimed.
+
+    Parameters
+    ----------
+    corner : Ints
+        First voxel (z, y, x) of the band.
+    claims : Ints
+        The deepest claim (y, z, x) on each voxel, 0 = none.
+    """
+    start, size, n = solids.start, solids.size, len(solids.start)
+    spans, used, at = np.empty((1 << 14, 4), np.int16), 0, np.zeros(n + 1, np.int64)
+    most = 2
     for i in range(n):
-        # At most all others are near.
-        if used + n > len(near):
-            near = np.concatenate((near, np.empty(len(near) + n, np.int64)))
-        cell = (start[i] - low) // reach
-        used = _collect(start, size, i, cell, first, later, near, used)
+        most = max(most, solids.nodes_along[i, 0], solids.nodes_along[i, 2])
+    slab, row = np.empty((most, most, 3)), np.empty((most, 3))
+    for i in range(n):
+        room = size[i, 0] * solids.nodes_along[i, 2]
+        first = max(corner[1], start[i, 1])
+        for y in range(first, min(corner[1] + len(claims), start[i, 1] + size[i, 1])):
+            if used + room > len(spans):
+                spans = np.concatenate((spans, np.empty((len(spans) + room, 4), np.int16)))
+            slab_at(solids, i, y, slab)
+            used = _claim_slab(solids, i, y, slab, row, corner, claims, spans, used)
         at[i + 1] = used
-    return at, near[:used]
+    return spans, at
 
 
 @njit(cache=True, error_model="numpy")
-def _sorted(start: Ints, size: Ints) -> tuple[Ints, int, Ints, Ints]:
-    """Sort boxes into cells as wide as the widest: the first of each cell, the next of each."""
-    reach = max(1, size.max())
-    low = np.array([start[:, 0].min(), start[:, 1].min(), start[:, 2].min()])
-    high = np.array([start[:, 0].max(), start[:, 1].max(), start[:, 2].max()])
-    sides = (high - low) // reach + 1
-    while sides[0] * sides[1] * sides[2] > 8 * len(start) + 64:
-        reach *= 2
-        sides = (high - low) // reach + 1
-    first = np.full((sides[0], sides[1], sides[2]), -1, np.int64)
-    later = np.empty(len(start), np.int64)
-    for i in range(len(start) - 1, -1, -1):
-        z, y, x = (start[i] - low) // reach
-        later[i] = first[z, y, x]
-        first[z, y, x] = i
-    return low, reach, first, later
-
-
-@njit(cache=True, error_model="numpy")
-def _collect(
-    start: Ints, size: Ints, i: int, cell: Ints, first: Ints, later: Ints, near: Ints, used: int
+def _claim_slab(
+    solids: Solids,
+    i: int,
+    y: int,
+    slab: FloatArray,
+    row: FloatArray,
+    corner: Ints,
+    claims: Ints,
+    spans: Shorts,
+    used: int,
 ) -> int:
-    """Add the solids near solid i to the list."""
-    sides = first.shape
-    for cz in range(max(cell[0] - 1, 0), min(cell[0] + 2, sides[0])):
-        for cy in range(max(cell[1] - 1, 0), min(cell[1] + 2, sides[1])):
-            for cx in range(max(cell[2] - 1, 0), min(cell[2] + 2, sides[2])):
-                j = first[cz, cy, cx]
-                while j >= 0:
-                    if j != i and _meet(start, size, i, j):
-                        near[used] = j
-                        used += 1
-                    j = later[j]
+    """Claim the voxels of solid i at one y; return how many spans there are now."""
+    oz, ox, lz, lx = (
+        solids.start[i, 0],
+        solids.start[i, 2],
+        solids.origin[i, 0],
+        solids.origin[i, 2],
+    )
+    steps, pace, cells = solids.steps, 1.0 / solids.steps[2], solids.nodes_along[i, 0] - 1
+    low, high = ox - lx, ox - lx + solids.size[i, 2]
+    for cell in range(cells):
+        first, last = span_of(slab, cell, solids.nodes_along[i, 2] - 1)
+        begin, end = cell * steps[0], cell * steps[0] + steps[0] + (cell == cells - 1)
+        end = min(end, oz - lz + solids.size[i, 0]) if first < last else begin
+        for z in range(max(begin, oz - lz), end):
+            t = (z - begin) / steps[0]
+            for c in range(first, last + 1):
+                for k in range(3):
+                    row[c, k] = (1.0 - t) * slab[cell, c, k] + t * slab[cell + 1, c, k]
+            line, before = claims[y - corner[1], z + lz - corner[0]], -1
+            for c in range(first, last):
+                p, q, r = parabola(row, c)
+                at = c * steps[2]
+                a, b = _within(p, q, r, at, steps[2])
+                a, b = max(a, low), min(b, high)
+                if a >= b:
+                    continue
+                shift = lx - corner[2]
+                _claim(line[a + shift : b + shift], (a - at) * pace, pace, p, q, r, i)
+                if a == before:
+                    spans[used - 1, 3] = b - low
+                else:
+                    spans[used, 0], spans[used, 1] = z + lz - oz, y - solids.start[i, 1]
+                    spans[used, 2], spans[used, 3] = a - low, b - low
+                    used += 1
+                before = b
+    return used
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _within(p: float, q: float, r: float, at: int, step: int) -> tuple[int, int]:
+    """Return the voxels [a, b) of a cell from ``at`` on where p + 2 q t + r t² is at most 1."""
+    root = q * q - r * (p - 1.0)
+    if root < 0.0 or r <= 0.0:
+        return 0, 0
+    root, pace = np.sqrt(root), step / r
+    a, b = int(np.ceil((-q - root) * pace)), int(np.floor((root - q) * pace)) + 1
+    return at + max(a, 0), at + min(b, step)
+
+
+@njit(cache=True, error_model="numpy")
+def _claim(line: Ints, t: float, pace: float, p: float, q: float, r: float, i: int) -> None:
+    """Claim voxels where |w|² is p + 2 q t + r t², from ``t`` on; the deeper claim stays.
+
+    A Golgi, of odd number, takes over what its nucleus has.
+    """
+    mine, nucleus = _LAST - i, _LAST - (i - 1)
+    if i % 2 == 0:
+        for x in range(len(line)):
+            s = t + x * pace
+            deep = np.int64(np.int32((_ABOVE - (p + s * (2.0 * q + s * r))) * _DEEP))
+            line[x] = max(line[x], (deep << 31) | mine)
+        return
+    for x in range(len(line)):
+        s = t + x * pace
+        deep = np.int64(np.int32((_ABOVE - (p + s * (2.0 * q + s * r))) * _DEEP))
+        here = line[x]
+        if (here & _LAST) == nucleus:
+            line[x] = (max(deep, here >> 31) << 31) | mine
+        else:
+            line[x] = max(here, (deep << 31) | mine)
+
+
+@njit(cache=True, error_model="numpy")
+def _cut_all(
+    solids: Solids,
+    corner: Ints,
+    claims: Ints,
+    spans: Shorts,
+    at: Ints,
+    field: Ints,
+    moments: FloatArray,
+) -> tuple[Shorts, Ints]:
+    """Return the runs that each solid has got, cut at the field's edges; clear the claims."""
+    n = len(at) - 1
+    runs, used, count = np.empty((2 * at[n] + 64, 4), np.int16), 0, np.zeros(n, np.int64)
+    for i in range(n):
+        oz, oy, ox = solids.start[i]
+        before, left, right = used, -ox, field[2] - ox
+        for k in range(at[i], at[i + 1]):
+            z, y, a, b = spans[k, 0], spans[k, 1], spans[k, 2], spans[k, 3]
+            line = claims[y + oy - corner[1], z + oz - corner[0]]
+            if used + b - a + 2 > len(runs):
+                runs = np.concatenate((runs, np.empty((len(runs) + b - a + 2, 4), np.int16)))
+            rim = 0 <= z + oz < field[0] and 0 <= y + oy < field[1]
+            moments[i, 13] += b - a
+            if rim:
+                moments[i, 12] += max(0, min(b, right) - max(a, left))
+            own = line[a + ox - corner[2] : b + ox - corner[2]]
+            used = _cut(
+                own, _LAST - i, z, y, a, left if rim else a, right if rim else a, runs, used
+            )
+        count[i] = used - before
+    for i in range(n):
+        oz, oy, shift = solids.start[i, 0], solids.start[i, 1], solids.start[i, 2] - corner[2]
+        for k in range(at[i], at[i + 1]):
+            z, y, a, b = spans[k, 0], spans[k, 1], spans[k, 2], spans[k, 3]
+            claims[y + oy - corner[1], z + oz - corner[0], a + shift : b + shift] = 0
+    return runs[:used].copy(), count
+
+
+@njit(cache=True, error_model="numpy")
+def _cut(
+    line: Ints, mine: int, z: int, y: int, a: int, left: int, right: int, runs: Shorts, used: int
+) -> int:
+    """Write the runs of a span from ``a`` on, cut at ``left`` and ``right`` too."""
+    x, n, lost = 0, len(line), 0
+    for k in range(n):
+        lost |= (line[k] & _LAST) ^ mine
+    whole = lost == 0 and not (a < left < a + n or a < right < a + n)
+    while x < n:
+        if (line[x] & _LAST) != mine:
+            x += 1
+            continue
+        begin, x = x, n if whole else x + 1
+        while x < n and (line[x] & _LAST) == mine and x + a != left and x + a != right:
+            x += 1
+        runs[used, 0], runs[used, 1], runs[used, 2], runs[used, 3] = z, y, a + begin, a + x
+        used += 1
     return used
 
 
 @njit(cache=True, error_model="numpy")
-def _meet(start: Ints, size: Ints, i: int, j: int) -> bool:
-    for k in range(3):
-        if start[i, k] >= start[j, k] + size[j, k] or start[j, k] >= start[i, k] + size[i, k]:
-            return False
-    return True
-
-
-@njit(cache=True, error_model="numpy")
-def _carve(
-    solids: Solids,
-    begin: int,
-    near_at: Ints,
-    near: Ints,
-    field: Ints,
-    mask: NDArray[np.uint8],
-    buffer: Shorts,
-    at: Ints,
-    moments: FloatArray,
-) -> tuple[int, int]:
-    """Carve solids from ``begin`` on until the buffer is full; tell where it stopped."""
-    used, most, wide = 0, 2, 2
-    for i in range(len(solids.start)):
-        most = max(most, solids.nodes_along[i, 1], solids.nodes_along[i, 2])
-        wide = max(wide, solids.nodes_along[i, 2], solids.size[i, 2])
-    found, root = np.empty((1 << 14, 4), np.int64), np.empty(1 << 14, np.int64)
-    planes, rows = np.empty((3, most, most, 3)), np.empty((3, wide, 4))
-    for i in range(begin, len(solids.start)):
-        moments[i, 12] = _fill(solids, i, field, planes[0], rows[0], mask)
-        for k in range(near_at[i], near_at[i + 1]):
-            j = near[k]
-            if j != (i ^ 1) or i % 2 == 0:
-                _give(solids, i, j, planes, rows, mask)
-        many = 3 * _count_runs(solids, i, mask)
-        if many > len(root):
-            found, root = np.empty((2 * many, 4), np.int64), np.empty(2 * many, np.int64)
-        if used + many > len(buffer):
-            _clear(solids, i, mask)
-            return i, used
-        at[i + 1] = emit(solids, i, field, mask, found, root, buffer[used:], moments[i])
-        used += at[i + 1]
-    return len(solids.start), used
-
-
-@njit(cache=True, error_model="numpy")
-def _clear(solids: Solids, i: int, mask: NDArray[np.uint8]) -> None:
-    mask[: solids.size[i, 0] * solids.size[i, 1] * solids.size[i, 2]] = 0
-
-
-@njit(cache=True, error_model="numpy")
-def _fill(
-    solids: Solids,
-    i: int,
-    field: Ints,
-    plane: FloatArray,
-    row: FloatArray,
-    mask: NDArray[np.uint8],
-) -> int:
-    """Mark the solid's voxels in its box; return how many lie in the field."""
-    nz, ny, nx = solids.size[i]
-    oz, oy, ox = solids.start[i]
-    inside = 0
-    for z in range(nz):
-        if not solids.plain[i]:
-            plane_of(solids, i, z + oz, plane)
-        for y in range(ny):
-            r = z * ny + y
-            low, high = solids.low[solids.row_at[i] + r], solids.high[solids.row_at[i] + r]
-            if low >= high:
-                continue
-            if solids.plain[i]:
-                mask[r * nx + low : r * nx + high] = 1
-            else:
-                _fill_gappy(solids, i, y, plane, row, mask[r * nx : (r + 1) * nx])
-            if 0 <= z + oz < field[0] and 0 <= y + oy < field[1]:
-                for x in range(max(low, -ox), min(high, field[2] - ox)):
-                    inside += mask[r * nx + x]
-    return inside
-
-
-@njit(cache=True, error_model="numpy")
-def _fill_gappy(
-    solids: Solids, i: int, y: int, plane: FloatArray, row: FloatArray, line: NDArray[np.uint8]
-) -> None:
-    cells = solids.nodes_along[i, 2] - 1
-    y += solids.start[i, 1] - solids.origin[i, 1]
-    row_of(plane, solids.nodes_along[i, 1] - 1, solids.steps[1], y, 0, cells + 1, row)
-    shift = solids.origin[i, 2] - solids.start[i, 2]
-    for cell in range(cells):
-        first, end = within(row, cell, solids.steps[2])
-        if end > first:
-            line[first + shift : end + shift] = 1
-
-
-@njit(cache=True, error_model="numpy")
-def _give(
-    solids: Solids,
-    i: int,
-    j: int,
-    planes: FloatArray,
-    rows: FloatArray,
-    mask: NDArray[np.uint8],
-) -> None:
-    """Take off solid i the voxels that lie deeper in solid j than in i or its mate.
-
-    A Golgi has all that it shares with its nucleus, j = i + 1.
-    """
-    start, size, lows, highs = solids.start, solids.size, solids.low, solids.high
-    row_at, mate, steps = solids.row_at, i ^ 1, (solids.steps[1], solids.steps[2])
-    easy = j == mate and solids.plain[j]
-    mine, other, mates = _lattice(solids, i), _lattice(solids, j), _lattice(solids, mate)
-    top, left = max(start[i, 0], start[j, 0]), max(start[i, 1], start[j, 1])
-    end = min(start[i, 1] + size[i, 1], start[j, 1] + size[j, 1])
-    xi, xj, xm, nx = start[i, 2], start[j, 2], start[mate, 2], size[i, 2]
-    for z in range(top, min(start[i, 0] + size[i, 0], start[j, 0] + size[j, 0])):
-        drawn = easy
-        at_i = row_at[i] + (z - start[i, 0]) * size[i, 1] - start[i, 1]
-        at_j = row_at[j] + (z - start[j, 0]) * size[j, 1] - start[j, 1]
-        first, last, at_m = _mate_rows(solids, mate, j, z)
-        for y in range(left, end):
-            low = max(lows[at_i + y] + xi, lows[at_j + y] + xj)
-            high = min(highs[at_i + y] + xi, highs[at_j + y] + xj)
-            if low >= high:
-                continue
-            line = (at_i + y - row_at[i]) * nx - xi
-            if easy:
-                mask[line + low : line + high] = 0
-                continue
-            drawn = drawn or _planes(solids, i, j, z, planes)
-            _look(other, steps, y, low, high, planes[1], rows[1])
-            _look(mine, steps, y, low, high, planes[0], rows[0])
-            if first <= y < last:
-                a, b = max(lows[at_m + y] + xm, low), min(highs[at_m + y] + xm, high)
-                _deepen(mates, steps, y, a, b, low, planes[2], rows)
-            nothing = j == mate
-            _yield(rows[0, :, 3], rows[1, :, 3], high - low, j < i, nothing, mask[line + low :])
-
-
-@njit(cache=True, error_model="numpy")
-def _mate_rows(solids: Solids, mate: int, j: int, z: int) -> tuple[int, int, int]:
-    """Return the mate's rows [first, last) in plane z, and where row 0 would be; or none."""
-    plane = z - solids.start[mate, 0]
-    if j == mate or plane < 0 or plane >= solids.size[mate, 0]:
-        return 0, 0, 0
-    first, n = solids.start[mate, 1], solids.size[mate, 1]
-    return first, first + n, solids.row_at[mate] + plane * n - first
-
-
-@njit(cache=True, error_model="numpy")
-def _lattice(solids: Solids, i: int) -> tuple[int, int, int, int, bool]:
-    """Return first voxel along y and x, cells along y and x, and whether rows have gaps."""
-    nodes, origin = solids.nodes_along[i], solids.origin[i]
-    return origin[1], origin[2], nodes[1] - 1, nodes[2] - 1, not solids.plain[i]
-
-
-@njit(cache=True, error_model="numpy")
-def _look(
-    lattice: tuple[int, int, int, int, bool],
-    steps: tuple[int, int],
-    y: int,
-    low: int,
-    high: int,
-    plane: FloatArray,
-    row: FloatArray,
-) -> None:
-    """Fill the last column of ``row`` with a solid's values at [low, high) of a row."""
-    oy, ox, cells_y, cells_x, gappy = lattice
-    cells = (cells_y, cells_x)
-    values_of(plane, cells, steps, y - oy, low - ox, high - ox, gappy, row, row[:, 3])
-
-
-@njit(cache=True, error_model="numpy")
-def _deepen(
-    lattice: tuple[int, int, int, int, bool],
-    steps: tuple[int, int],
-    y: int,
-    begin: int,
-    end: int,
-    low: int,
-    plane: FloatArray,
-    rows: FloatArray,
-) -> None:
-    """Lower the first row's values, from place ``low`` on, to those of its mate."""
-    if begin >= end:
-        return
-    _look(lattice, steps, y, begin, end, plane, rows[2])
-    for k in range(end - begin):
-        rows[0, begin - low + k, 3] = min(rows[0, begin - low + k, 3], rows[2, k, 3])
-
-
-@njit(cache=True, error_model="numpy")
-def _yield(
-    here: FloatArray,
-    there: FloatArray,
-    n: int,
-    later: bool,
-    nothing: bool,
-    mask: NDArray[np.uint8],
-) -> None:
-    """Clear the mask where the other's value is lower, or equal and it is the later one.
-
-    With ``nothing`` of its own, where the other has any.
-    """
-    for x in range(n):
-        more = nothing or there[x] < here[x] or (later and there[x] == here[x])
-        if more and there[x] < np.inf:
-            mask[x] = 0
-
-
-@njit(cache=True, error_model="numpy")
-def _planes(solids: Solids, i: int, j: int, z: int, planes: FloatArray) -> bool:
-    """Look up plane z of solid i, of the other one, and of i's mate."""
-    mate = i ^ 1
-    plane_of(solids, i, z, planes[0])
-    plane_of(solids, j, z, planes[1])
-    if solids.start[mate, 0] <= z < solids.start[mate, 0] + solids.size[mate, 0]:
-        plane_of(solids, mate, z, planes[2])
-    return True
-
-
-@njit(cache=True, error_model="numpy")
-def _count_runs(solids: Solids, i: int, mask: NDArray[np.uint8]) -> int:
-    nx, count = solids.size[i, 2], 0
-    for r in range(solids.size[i, 0] * solids.size[i, 1]):
-        at, before = solids.row_at[i] + r, 0
-        for x in range(solids.low[at], solids.high[at]):
-            here = mask[r * nx + x]
-            count += here > before
-            before = here
-    return count
+def _put(part: Shorts, count: Ints, place: Ints, runs: Shorts) -> None:
+    """Put the runs of a band behind those that their solids have so far."""
+    k = 0
+    for i in range(len(count)):
+        runs[place[i] : place[i] + count[i]] = part[k : k + count[i]]
+        place[i] += count[i]
+        k += count[i]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 
 import numpy as np
 from numba import njit
@@ -52,7 +52,8 @@ class VolumeLayout:
     label_of : IntArray
         Label of each owner, 0 = none.
     outside : callable
-        Lays out the other pairs: their light may reach in, and nothing else of them.
+        Lays out the other pairs, as far as so many voxels beyond the field, and numbers
+        their owners: their light may reach in, and nothing else of them.
     """
 
     grid: Grid
@@ -61,11 +62,7 @@ class VolumeLayout:
     pattern: Pattern
     runs: Runs
     label_of: IntArray
-    outside: Callable[[], Runs]
-
-    @cached_property
-    def _beyond(self) -> Runs:
-        return self.outside()
+    outside: Callable[[int], tuple[Runs, IntArray]]
 
     def paint(self, block: Block) -> VolumePainted:
         """Paint a block, which may reach beyond the field.
@@ -74,10 +71,12 @@ class VolumeLayout:
         """
         owner = np.zeros(block.shape, np.int32)
         start, field = np.array(block.start), np.array(self.grid.shape)
-        if np.any((start < 0) | (start + block.shape > field)):
-            paint(self._beyond, block.start, owner)
-            owner[owner > 0] += len(self.runs.start)
-        paint(self.runs, block.start, owner)
+        most = len(self.runs.start)
+        over = int(max(-start.min(), (start + block.shape - field).max()))
+        if over > 0:
+            beyond, number = self.outside(over)
+            paint(beyond, block.start, owner, most + number)
+        paint(self.runs, block.start, owner, np.arange(1, most + 1, dtype=np.int32))
         labels, classes = np.zeros_like(owner), np.zeros(block.shape, np.uint8)
         _name(owner, start, field, self.label_of, labels, classes)
         return VolumePainted(block, labels, classes, owner)
@@ -106,7 +105,7 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
     warp = _warp(spec, len(pairs), streams)
     near = _reaches(pairs, warp, grid)
     chosen = _side_by_side(pairs, np.flatnonzero(near))
-    solids = _solids(pairs, warp, chosen, grid, beyond=False)
+    solids = _solids(pairs, warp, chosen, grid, 0)
     near[chosen] = solids.size.reshape(-1, 2, 3).any(axis=(1, 2))
     runs = carve(solids, grid.shape)
     seen = np.flatnonzero(runs.moments[:, 0])
@@ -121,8 +120,14 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
     for k, name in enumerate("zyx"):
         objects[f"seed_{name}_um"] = pairs.centre[parent, k]
 
-    def outside() -> Runs:
-        return carve(_solids(pairs, warp, np.flatnonzero(~near), grid, beyond=True), grid.shape)
+    @cache
+    def outside(over: int) -> tuple[Runs, IntArray]:
+        rows = np.flatnonzero(~near)
+        some = np.flatnonzero(_reaches(pairs, warp, grid, over)[rows])
+        far = carve(_solids(pairs, warp, rows[some], grid, over), grid.shape)
+        # Numbers stay those of all pairs, whatever part of them is laid out.
+        number = 2 * some[:, None] + np.array([1, 2])
+        return far, number.astype(np.int32).ravel()
 
     return VolumeLayout(grid, objects, adjacency, used, runs, label_of, outside)
 
@@ -136,15 +141,16 @@ def _warp(spec: NucleusGolgi, n: int, streams: Streams) -> Warp:
     return Warp(2**0.5 * sigma, spread.repeat(2, axis=0), keys)
 
 
-def _reaches(pairs: Pairs, warp: Warp, grid: Grid) -> BoolArray:
-    """Tell which pairs could have a voxel in the field."""
+def _reaches(pairs: Pairs, warp: Warp, grid: Grid, over: int = 0) -> BoolArray:
+    """Tell which pairs could have a voxel in the field, or so many voxels beyond it."""
+    edge = over * np.asarray(grid.spacing_um)
     near = np.zeros(len(pairs), np.bool_)
     for centre, semi in (
         (pairs.centre, pairs.semi),
         (pairs.golgi_centre, pairs.golgi[:, None].repeat(3, axis=1)),
     ):
         half = reach_of(pairs.turn, semi) + warp.furthest(semi)[:, None]
-        near |= np.all((centre + half >= 0) & (centre - half <= grid.size_um), axis=1)
+        near |= np.all((centre + half >= -edge) & (centre - half <= grid.size_um + edge), axis=1)
     return near
 
 
@@ -156,9 +162,7 @@ def _side_by_side(pairs: Pairs, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     return rows[np.lexsort(cell.T)]
 
 
-def _solids(
-    pairs: Pairs, warp: Warp, rows: NDArray[np.intp], grid: Grid, *, beyond: bool
-) -> Solids:
+def _solids(pairs: Pairs, warp: Warp, rows: NDArray[np.intp], grid: Grid, over: int) -> Solids:
     """Deform the objects of some pairs: nuclei at even places, their Golgi after them."""
     n = len(rows)
     centre, turn, semi = np.empty((2 * n, 3)), np.empty((2 * n, 3, 3)), np.empty((2 * n, 3))
@@ -167,18 +171,19 @@ def _solids(
     semi[::2], semi[1::2] = pairs.semi[rows], pairs.golgi[rows, None]
     both = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
     mine = Warp(warp.length_um, warp.spread_um[both], warp.keys[both])
-    return build(centre, turn, semi, grid, mine, beyond=beyond)
+    return build(centre, turn, semi, grid, mine, over)
 
 
 def _adjacency(runs: Runs, grid: Grid, label_of: IntArray) -> IntArray:
     """Find pairs of labels that share a face, band by band."""
     nz, ny, nx = grid.shape
     found = [np.zeros(0, np.int64)]
+    number = np.arange(1, len(runs.start) + 1, dtype=np.int32)
     for row in range(0, ny, _ROWS):
         rows = min(_ROWS, ny - row)
         # One row more, for the faces between this band and the next.
         owners = np.zeros((nz, min(rows + 1, ny - row), nx), np.int32)
-        paint(runs, band(grid.shape, range(row, row + owners.shape[1])).start, owners)
+        paint(runs, band(grid.shape, range(row, row + owners.shape[1])).start, owners, number)
         found.append(np.unique(touching(owners, rows)))
     pairs = np.unique(np.concatenate(found))
     labels = np.stack([label_of[pairs >> 32], label_of[pairs & 0xFFFFFFFF]], axis=1)
@@ -196,7 +201,7 @@ def _table(
     count = sums[:, 0]
     voxel = float(spacing.prod())
     rows["volume_um3"] = count * voxel
-    rows["amodal_volume_um3"] = solids.volume[seen] * voxel
+    rows["amodal_volume_um3"] = sums[:, 13] * voxel
     rows["overlap"] = 1.0 - count / np.maximum(sums[:, 12], 1.0)
     rows["touches_border"] = sums[:, 11] > 0
     mean = sums[:, 1:4] / count[:, None]
