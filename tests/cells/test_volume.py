@@ -272,6 +272,6 @@ def test_lattices_coarser_than_the_waves_would_be_wrong():
     """Nodes are at most an eighth of the spline's step apart, so that w is linear between."""
     bend = warp.Warp(10.0, np.ones((1, 3)), np.array([3], np.uint64))
     built = solids.build(
-        np.full((1, 3), 20.0), np.eye(3)[None], np.full((1, 3), 8.0), GRID, bend, 0
+        np.full((2, 3), 20.0), np.stack([np.eye(3)] * 2), np.full((2, 3), 8.0), GRID, bend, 0
     )
     assert np.all(built.steps * 0.5 <= bend.step_um / 8)
