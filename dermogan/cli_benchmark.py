@@ -22,7 +22,8 @@ FILES = ("benchmark.json", "benchmark.csv", "benchmark.md", "benchmark.png")
 @click.command(
     epilog="""\b
 Examples:
-  dermogan benchmark --model confluent -o benchmark
+  dermogan benchmark -o benchmark                     all that there is
+  dermogan benchmark --method gabor --model mine=run -o benchmark
   dermogan benchmark --model dermogan=run1 --model dermogan=run2 --method models -o seeds
   dermogan benchmark --data cornea --polarity dark --annotated labels --no-simulated -o cornea
   dermogan benchmark --data a --data b --polarity b=dark --shows a=cells -o both
@@ -38,7 +39,13 @@ and, where matplotlib is installed, .png."""
 )
 @click.option("--no-simulated", is_flag=True, help="Leave out the simulated images.")
 @click.option("--method", "names", multiple=True, help="One method, or a group; all by default.")
-@click.option("--model", "models", multiple=True, metavar="[NAME=]MODEL", help="Trained model.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="[NAME=]MODEL",
+    help="Instead of all that have names.",
+)
 @click.option("--weights", help="StarDist model: folder or pretrained name.")
 @click.option(
     "--polarity", multiple=True, metavar="[FOLDER=]bright|dark", help="Bright if not told."
@@ -53,7 +60,7 @@ and, where matplotlib is installed, .png."""
     "--diameter",
     multiple=True,
     metavar="[FOLDER=]PX|auto",
-    help="Of a cell; that of the truth if not told; auto: every method by itself.",
+    help="Of a cell; that of the truth if not told; auto: as segment does without.",
 )
 @click.option(
     "--radius", multiple=True, metavar="[FOLDER=]PX", help="For points; half a cell if not told."

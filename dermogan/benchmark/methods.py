@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dermogan.benchmark.sets import Told
-from dermogan.cards import find_model
+from dermogan.cards import find_model, model_files
 from dermogan.classical import NAMES, load_classical
 from dermogan.classical.thresholds import METHODS as THRESHOLDS
 from dermogan.errors import DermoganError
-from dermogan.expects import fit
+from dermogan.expects import Fit, fit
 from dermogan.model import Model, load_model
 from dermogan.tiles import Predictor
 from simcell.settings import hint
@@ -36,12 +36,12 @@ class Member:
     Attributes
     ----------
     predictor : Predictor
-    invert : bool
-        Whether images are inverted before.
+    fit : Fit
+        What is done to images before; its diameter is taken where none is told.
     """
 
     predictor: Predictor
-    invert: bool = False
+    fit: Fit
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,13 @@ def methods(
         Of `CHOICES`; empty means all.
     models : sequence of str
         Trained models: ``NAME=PATH``, a path, or a name. Those of one name are one row.
+        Without any, and unless other methods are named, all models that have names.
     stardist : bool
         Whether StarDist can be used.
     """
     chosen = _chosen(names)
+    if not models and (not names or "models" in names):
+        models = list(model_files())
     found = [
         Method(name, "filter" if name == GABOR else "threshold", (_classical(name),))
         for name in NAMES
@@ -120,7 +123,7 @@ def _classical(name: str) -> Callable[[Told], Member]:
             settings = [f"output={'membrane' if told.shows == 'membranes' else 'filled'}"]
         elif told.shows == "cells":  # what lies between bright cells is dark
             polarity = "dark" if polarity == "bright" else "bright"
-        return Member(load_classical(name, [*settings, f"polarity={polarity}"]))
+        return Member(load_classical(name, [*settings, f"polarity={polarity}"]), fit(None))
 
     return made
 
@@ -132,7 +135,7 @@ def _trained(models: Sequence[str]) -> dict[str, list[Callable[[Told], Member]]]
         if equals and not (name and place):
             msg = f"--model {text}: give NAME=PATH, a path, or the name of a model"
             raise DermoganError(msg)
-        path = find_model(place or name)
+        path = find_model(place if equals else name)
         if not equals:  # what a run, or a file, is called by itself
             name = path.stem if path.stem != "model" else path.resolve().parent.name
         found.setdefault(name, []).append(_fitting(load_model(path)))
@@ -146,10 +149,10 @@ def _trained(models: Sequence[str]) -> dict[str, list[Callable[[Told], Member]]]
 def _fitting(model: Model) -> Callable[[Told], Member]:
     def made(told: Told) -> Member:
         if model.expects is None:
-            return Member(model)
+            return Member(model, fit(None))
         bright = told.polarity == "bright"
         if (model.output == "membrane") != (told.shows == "membranes"):
             bright = not bright  # it was taught the other part
-        return Member(model, fit(model.expects, polarity="bright" if bright else "dark").invert)
+        return Member(model, fit(model.expects, polarity="bright" if bright else "dark"))
 
     return made

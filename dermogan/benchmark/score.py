@@ -212,8 +212,8 @@ class _Runs:
         try:
             found = segment(
                 member.predictor,
-                -image if member.invert else image,
-                diameter_px=self.diameter,
+                -image if member.fit.invert else image,
+                diameter_px=member.fit.diameter_px if self.diameter is None else self.diameter,
                 refinement=options,
             ).labels
         except Exception as error:  # of any library below: one method stops no others

@@ -11,7 +11,7 @@ some would: the median of the set's true cells, unless another is given, or ``au
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 import simcell
 from dermogan.errors import DermoganError
 from dermogan.evaluate import read_points
-from dermogan.images import SUFFIXES, read_image, read_labels, write_labels, write_tiff
+from dermogan.images import image_files, name_of, read_image, read_labels, write_labels, write_tiff
 
 PRESET = "rcm-benchmark"
 SEED = 20240611
@@ -62,7 +62,8 @@ class Told:
     shows : {"membranes", "cells"}
         What has grey values of its own: borders of cells, or whole cells.
     diameter_px : float, "auto" or None
-        Of a typical cell. Auto: every method measures by itself; None: by the truth.
+        Of a typical cell. Auto: none is told, as to ``dermogan segment`` without
+        ``--diameter``; None: that of the truth.
     annotated : {"all", "labels"}
         Whether images are annotated wholly, or where they have labels.
     radius_px : float, optional
@@ -184,9 +185,9 @@ def folder_set(folder: Path, told: Told | None = None) -> Set:
     told : Told, optional
     """
     told = told or Told()
-    images = _by_stem(folder, "images", SUFFIXES)
+    images = _by_name(folder, "images")
     kind = "points" if (folder / "points").is_dir() else "masks"
-    truths = _by_stem(folder, kind, (".csv",) if kind == "points" else SUFFIXES)
+    truths = _by_name(folder, kind)
     both = sorted(images.keys() & truths.keys())
     if not both:
         msg = f"{folder}: no image of images/ has a truth of the same name in {kind}/"
@@ -201,17 +202,15 @@ def folder_set(folder: Path, told: Told | None = None) -> Set:
     return Set(folder.resolve().name, pictures, told)
 
 
-def _by_stem(folder: Path, name: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    inner = folder / name
+def _by_name(folder: Path, kind: str) -> dict[str, Path]:
+    inner = folder / kind
     if not inner.is_dir():
-        other = " (or points)" if name == "masks" else ""
-        msg = f"{folder}: has no folder {name}{other}; it needs images, and masks or points"
+        other = " (or points)" if kind == "masks" else ""
+        msg = f"{folder}: has no folder {kind}{other}; it needs images, and masks or points"
         raise DermoganError(msg)
-    return {path.stem: path for path in _files(inner, suffixes)}
-
-
-def _files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if path.suffix.lower() in suffixes)
+    if kind == "points":
+        return {path.stem: path for path in sorted(inner.glob("*.csv"))}
+    return {name_of(path): path for path in image_files(inner)}
 
 
 def _read(

@@ -20,6 +20,7 @@ from tiny import tiny
 import dermogan.refine
 import dermogan.stars
 import simcell
+from dermogan import cards
 from dermogan.benchmark import score, sets, tables
 from dermogan.benchmark.methods import GROUPS, Member, Method, methods
 from dermogan.benchmark.score import Outcome, Row, measure
@@ -28,6 +29,7 @@ from dermogan.classical import NAMES
 from dermogan.cli import main
 from dermogan.errors import DermoganError
 from dermogan.evaluate import score_labels
+from dermogan.expects import Fit
 from dermogan.metrics import Counts
 from dermogan.model import save_model
 from dermogan.networks import generator
@@ -57,7 +59,7 @@ class Seer:
 
 
 def seer(invert: bool = False) -> Method:
-    return Method("seer", "model", (lambda _: Member(Seer(), invert),))
+    return Method("seer", "model", (lambda _: Member(Seer(), Fit(invert, None)),))
 
 
 def one(image: NDArray[np.float32], truth: Truth, told: Told | None = None) -> Set:
@@ -162,6 +164,12 @@ def test_points_are_scored_by_centres(folder: Path) -> None:
 # Methods
 
 
+@pytest.fixture(autouse=True)
+def _no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.delenv("DERMOGAN_MODELS", raising=False)
+
+
 def test_all_methods_have_names_and_groups() -> None:
     assert [m.name for m in methods()] == [*NAMES, "gabor-stardist"]
     assert [m.name for m in methods(["gabor", "otsu"])] == [
@@ -210,9 +218,17 @@ def test_models_of_one_name_are_one_row(run: Path) -> None:
     ]
     assert [m.name for m in methods(["models"], [str(run)])] == ["run"]
     member = found[0].members[0]
-    assert member(Told("bright")).invert
-    assert not member(Told("dark")).invert
-    assert not member(Told("bright", "cells")).invert  # dark membranes between bright cells
+    assert member(Told("bright")).fit.invert
+    assert not member(Told("dark")).fit.invert
+    assert not member(Told("bright", "cells")).fit.invert  # dark membranes between bright cells
+
+
+def test_models_that_have_names_are_measured_unasked(run: Path) -> None:
+    cards.SHIPPED.mkdir()
+    (run / "model.safetensors").rename(cards.SHIPPED / "skin.safetensors")
+    assert [m.name for m in methods()] == [*NAMES, "gabor-stardist", "skin"]
+    assert [m.name for m in methods(["models"])] == ["skin"]
+    assert [m.name for m in methods(["otsu"])] == ["otsu"]
 
 
 @pytest.mark.parametrize(
@@ -271,6 +287,10 @@ def test_the_diameter_is_told_to_all_or_to_none(monkeypatch: pytest.MonkeyPatch)
         measure(one(BRIGHT, Truth(labels=TRUTH), Told(shows="cells", diameter_px=told)), [seer()])  # type: ignore[arg-type]
     true = pytest.approx(np.sqrt(4 / np.pi) * 24)
     assert asked == [true, true, 33.0, 33.0, None, None]  # once to warm up, once to count
+    images = one(BRIGHT, Truth(labels=TRUTH), Told(shows="cells", diameter_px="auto"))
+    wise = replace(seer(), members=(lambda _: Member(Seer(), Fit(False, 11.0)),))
+    measure(images, [wise])
+    assert asked[-1] == 11.0  # as it does on its own
 
 
 def test_stardist_is_used_where_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
