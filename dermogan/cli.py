@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dermogan import __version__
+from dermogan.cli_benchmark import benchmark
 from dermogan.cli_evaluate import evaluate
 from dermogan.cli_models import models, pack
 from dermogan.cli_segment import segment
@@ -43,6 +44,7 @@ def main() -> None:
 
 main.add_command(segment)
 main.add_command(evaluate)
+main.add_command(benchmark)
 main.add_command(models)
 main.add_command(pack)
 

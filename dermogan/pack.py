@@ -73,6 +73,7 @@ def pack(run: str | os.PathLike[str], out: Path, facts: Facts, *, overwrite: boo
     if len(content) > LARGEST:
         msg = f"{source}: {len(content) / 1e6:.1f} MB, {LARGEST / 1e6:g} MB is the most"
         raise DermoganError(f"{msg}; train a smaller network (system.network.base, .depth)")
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(out, content)
     return out
 

@@ -95,9 +95,10 @@ def test_a_packed_model_says_all_about_itself(run: Path, shelf: Path) -> None:
 
 
 def test_scores_come_later_and_weights_stay(run: Path, shelf: Path, tmp_path: Path) -> None:
-    file = shelf / "skin.safetensors"
+    file = shelf / "below" / "skin.safetensors"
     first = ("pack", run, "-o", file, "--about", "Skin.", "--polarity", "dark")
     assert _call(*first, "--spacing-um", "any").exit_code == 0
+    file = file.rename(shelf / file.name)
     weights = load_file(file)
     for scores in ({"a": {"f1_50": 0.9}}, {"b": {"f1_50": 0.8, "f1_70": 0.7}}):
         (tmp_path / "scores.json").write_text(json.dumps(scores))

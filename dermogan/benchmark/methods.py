@@ -1,0 +1,158 @@
+"""What is compared: thresholds, filters and trained models, with and without StarDist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dermogan.benchmark.sets import Told
+from dermogan.cards import find_model, model_files
+from dermogan.classical import NAMES, load_classical
+from dermogan.classical.thresholds import METHODS as THRESHOLDS
+from dermogan.errors import DermoganError
+from dermogan.expects import Fit, fit
+from dermogan.model import Model, load_model
+from dermogan.tiles import Predictor
+from simcell.settings import hint
+
+GABOR, GABOR_STAR = "gabor-watershed", "gabor-stardist"
+GROUPS = {
+    "thresholds": THRESHOLDS,
+    "gabor": (GABOR, GABOR_STAR),
+    "models": (),
+}
+"""Names for several methods."""
+CHOICES = (*GROUPS, *NAMES, GABOR_STAR)
+
+Kind = Literal["threshold", "filter", "model"]
+_STAR = " + StarDist"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One way to segment, ready for the images of a set.
+
+    Attributes
+    ----------
+    predictor : Predictor
+    fit : Fit
+        What is done to images before; its diameter is taken where none is told.
+    """
+
+    predictor: Predictor
+    fit: Fit
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"threshold", "filter", "model"}
+    members : list of callable
+        One that makes the `Member` for a set; several of one method trained with several seeds.
+    stardist : bool
+        Whether StarDist splits cells.
+    lacks : str
+        Why it cannot run; empty if it can.
+    """
+
+    name: str
+    kind: Kind
+    members: Sequence[Callable[[Told], Member]] = ()
+    stardist: bool = False
+    lacks: str = ""
+
+
+def methods(
+    names: Sequence[str] = (), models: Sequence[str] = (), *, stardist: bool = False
+) -> list[Method]:
+    """Return the methods that are asked for.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of `CHOICES`; empty means all.
+    models : sequence of str
+        Trained models: ``NAME=PATH``, a path, or a name. Those of one name are one row.
+        Without any, and unless other methods are named, all models that have names.
+    stardist : bool
+        Whether StarDist can be used.
+    """
+    chosen = _chosen(names)
+    if not models and (not names or "models" in names):
+        models = list(model_files())
+    found = [
+        Method(name, "filter" if name == GABOR else "threshold", (_classical(name),))
+        for name in NAMES
+        if name in chosen
+    ]
+    if GABOR_STAR in chosen:
+        lacks = "" if stardist else "--weights not given"
+        found.append(Method(GABOR_STAR, "filter", (_classical(GABOR),), True, lacks))
+    for name, members in _trained(models).items():
+        found.append(Method(name, "model", members))
+        if stardist:
+            found.append(Method(name + _STAR, "model", members, True))
+    if not found:
+        msg = "--method models: there is none; name some with --model"
+        raise DermoganError(msg)
+    return found
+
+
+def _chosen(names: Sequence[str]) -> set[str]:
+    if not names:
+        return {*NAMES, GABOR_STAR}
+    chosen: set[str] = set()
+    for name in names:
+        if name not in CHOICES:
+            msg = f"--method {name}: no such method{hint(name, CHOICES)}"
+            raise DermoganError(msg)
+        chosen |= set(GROUPS.get(name, (name,)))
+    return chosen
+
+
+def _classical(name: str) -> Callable[[Told], Member]:
+    def made(told: Told) -> Member:
+        polarity: str = told.polarity
+        settings = []
+        if name != GABOR:
+            settings = [f"output={'membrane' if told.shows == 'membranes' else 'filled'}"]
+        elif told.shows == "cells":  # what lies between bright cells is dark
+            polarity = "dark" if polarity == "bright" else "bright"
+        return Member(load_classical(name, [*settings, f"polarity={polarity}"]), fit(None))
+
+    return made
+
+
+def _trained(models: Sequence[str]) -> dict[str, list[Callable[[Told], Member]]]:
+    found: dict[str, list[Callable[[Told], Member]]] = {}
+    for text in models:
+        name, equals, place = text.partition("=")
+        if equals and not (name and place):
+            msg = f"--model {text}: give NAME=PATH, a path, or the name of a model"
+            raise DermoganError(msg)
+        path = find_model(place if equals else name)
+        if not equals:  # what a run, or a file, is called by itself
+            name = path.stem if path.stem != "model" else path.resolve().parent.name
+        found.setdefault(name, []).append(_fitting(load_model(path)))
+    clash = next((name for name in found if name in CHOICES), None)
+    if clash:
+        msg = f"--model {clash}: is the name of a method; give it another, as in NAME=PATH"
+        raise DermoganError(msg)
+    return found
+
+
+def _fitting(model: Model) -> Callable[[Told], Member]:
+    def made(told: Told) -> Member:
+        if model.expects is None:
+            return Member(model, fit(None))
+        bright = told.polarity == "bright"
+        if (model.output == "membrane") != (told.shows == "membranes"):
+            bright = not bright  # it was taught the other part
+        return Member(model, fit(model.expects, polarity="bright" if bright else "dark"))
+
+    return made
