@@ -19,8 +19,8 @@ from simcell.cells.bodies import MOMENTS, Runs, settle
 from simcell.cells.solids import Shorts, Solids, parabola, slab_at, span_of
 from simcell.cells.warp import Ints
 
-_BAND = 8
-"""Rows along y in which solids claim voxels at a time."""
+_CLAIMS = 2**20
+"""Voxels of a band in which solids claim voxels at a time, of at least 8 rows along y."""
 _DEEP = 2.0**30
 """Steps of a claim's depth."""
 _ABOVE = 1.0 + 1e-6
@@ -37,8 +37,10 @@ def carve(solids: Solids, shape: tuple[int, ...]) -> Runs:
     some = size.all(axis=1)
     if some.any():
         low, high = start[some].min(axis=0), (start + size)[some].max(axis=0)
-        claims = np.zeros((min(_BAND, high[1] - low[1]), *(high - low)[[0, 2]]), np.int64)
-        for top in range(low[1], high[1], _BAND):
+        sides = high - low
+        rows = int(min(max(8, _CLAIMS // (sides[0] * sides[2])), sides[1]))
+        claims = np.zeros((rows, sides[0], sides[2]), np.int64)
+        for top in range(low[1], high[1], rows):
             corner = np.array([low[0], top, low[2]])
             spans, at = _claim_all(solids, corner, claims)
             runs, count = _cut_all(solids, corner, claims, spans, at, field, moments)

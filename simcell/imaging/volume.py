@@ -21,12 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcell import hashed
-from simcell.arrays import Block, Grid, Image, Painted, VolumePainted
+from simcell.arrays import Block, Grid, Painted, VolumePainted
 from simcell.fields import FWHM
 from simcell.imaging.camera import expose_block
 from simcell.imaging.glow import glow
 from simcell.rng import Streams
 from simcell.scene.volume import FluorescenceVolume
+
+_AT_A_TIME = 2**18
+"""Voxels that are blurred at a time, in whole planes, so that they stay in fast memory."""
 
 
 def sigma_px(spec: FluorescenceVolume, grid: Grid) -> tuple[float, ...]:
@@ -60,27 +63,27 @@ def image(spec: FluorescenceVolume, painted: Painted, grid: Grid, streams: Strea
     sigma, edge = sigma_px(spec, grid), halo(spec, grid)
     start = tuple(s + h for s, h in zip(painted.block.start, edge, strict=True))
     shape = tuple(n - 2 * h for n, h in zip(painted.block.shape, edge, strict=True))
-    inner = Block(start, shape)
-    light = glow(spec, painted, grid, streams)
-    levels = [
-        _expose(spec, hashed.soften(seen, sigma), inner, channel, grid, streams)
-        for channel, seen in enumerate(light)
-    ]
-    return levels[0] if spec.channels == 1 else np.stack(levels)
-
-
-def _expose(
-    spec: FluorescenceVolume,
-    light: Image,
-    block: Block,
-    channel: int,
-    grid: Grid,
-    streams: Streams,
-) -> NDArray[Any]:
-    """Dim with depth, count photons, add read noise, digitise."""
-    depth = (block.start[0] + np.arange(block.shape[0]) + 0.5) * grid.spacing_um[0]
+    keys = [_keys(streams, channel) for channel in range(spec.channels)]
+    depth = (start[0] + np.arange(shape[0]) + 0.5) * grid.spacing_um[0]
     length = spec.optics.attenuation_um
     share = np.ones(len(depth)) if length is None else np.exp(-depth / length)
+    light = glow(spec, painted, grid, streams)
+    grey = np.empty((spec.channels, *shape), np.uint16 if spec.camera.bits == 16 else np.uint8)
+    planes = max(1, _AT_A_TIME // (shape[1] * shape[2]))
+    for z in range(0, shape[0], planes):
+        end = min(z + planes, shape[0])
+        block = Block((start[0] + z, *start[1:]), (end - z, *shape[1:]))
+        for channel, seen in enumerate(light):
+            soft = hashed.soften(seen[z : end + 2 * edge[0]], sigma)
+            exposed = expose_block(soft, share[z:end], spec.camera, keys[channel], block)
+            grey[channel, z:end] = exposed
+    return grey[0] if spec.channels == 1 else grey
+
+
+def _keys(streams: Streams, channel: int) -> tuple[np.uint64, np.uint64]:
+    """Draw the keys of photons and read noise."""
     second = "_2" if channel else ""
-    photons, read = (hashed.key(streams(f"imaging.{name}{second}")) for name in ("photons", "read"))
-    return expose_block(light, share, spec.camera, (photons, read), block)
+    return (
+        hashed.key(streams(f"imaging.photons{second}")),
+        hashed.key(streams(f"imaging.read{second}")),
+    )
