@@ -86,7 +86,7 @@ def test_images_of_any_size(network: Generator) -> None:
 def test_what_is_no_model(tmp_path: Path, file: Path) -> None:
     with pytest.raises(DermoganError, match="no such file"):
         load_model(tmp_path / "no.safetensors")
-    with pytest.raises(DermoganError, match="no such model; give a path"):
+    with pytest.raises(DermoganError, match="no such model; use one of confluent"):
         load_model("nothing")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DermoganError, match="no model in it yet"):

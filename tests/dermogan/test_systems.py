@@ -152,7 +152,7 @@ def test_the_first_steps_learn_from_pairs_alone(name: str) -> None:
     assert "adversarial_prior_a" in system.maker_losses(later).parts
     assert torch.equal(_statistics(system.product), before)  # frozen
     assert system.is_warming(1)
-    system.maker_losses(warm)
+    system.product(later.pair_images)
     assert not torch.equal(_statistics(system.product), before)
 
 
