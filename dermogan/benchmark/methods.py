@@ -152,7 +152,7 @@ def _fitting(model: Model) -> Callable[[Told], Member]:
             return Member(model, fit(None))
         bright = told.polarity == "bright"
         if (model.output == "membrane") != (told.shows == "membranes"):
-            pass  # it was taught the other part
+            bright = not bright  # it was taught the other part
         return Member(model, fit(model.expects, polarity="bright" if bright else "dark"))
 
     return made
