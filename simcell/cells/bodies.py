@@ -65,8 +65,9 @@ def settle(
             if root[k] >= 0:
                 if _top(root, k) != best:
                     continue
-                _add(own[k], start[i], field, moments[i])
-            runs[kept] = own[k]
+                _add(runs, at[i] + k, start, i, field, moments)
+            for j in range(4):
+                runs[kept, j] = own[k, j]
             kept += 1
         kept_at[i + 1] = kept
     return kept_at, runs[:kept]
@@ -81,7 +82,7 @@ def _link(
     for r in range(rows):
         first[r] = k
         while k < n and runs[k, 1] * nz + runs[k, 0] == r:
-            root[k] = k if _inside(runs[k], start, field) else -1
+            root[k] = k if _inside(runs, k, start, field) else -1
             k += 1
         if first[r] == k:
             continue
@@ -92,8 +93,8 @@ def _link(
 
 
 @njit(cache=True, error_model="numpy")
-def _inside(run: Shorts, start: Ints, field: Ints) -> bool:
-    z, y, x = run[0] + start[0], run[1] + start[1], run[2] + start[2]
+def _inside(runs: Shorts, k: int, start: Ints, field: Ints) -> bool:
+    z, y, x = runs[k, 0] + start[0], runs[k, 1] + start[1], runs[k, 2] + start[2]
     return bool(0 <= z < field[0] and 0 <= y < field[1] and 0 <= x < field[2])
 
 
@@ -134,34 +135,34 @@ def _largest(runs: Shorts, root: Ints) -> int:
 
 
 @njit(cache=True, error_model="numpy")
-def _add(run: Shorts, start: Ints, field: Ints, moments: FloatArray) -> None:
-    """Add the voxels of a run to the sums."""
-    oz, oy, ox = start
-    z, y, x, end = float(run[0]), float(run[1]), float(run[2]), float(run[3])
+def _add(runs: Shorts, k: int, start: Ints, i: int, field: Ints, moments: FloatArray) -> None:
+    """Add the voxels of run k to the sums of solid i."""
+    oz, oy, ox = start[i, 0], start[i, 1], start[i, 2]
+    z, y, x, end = float(runs[k, 0]), float(runs[k, 1]), float(runs[k, 2]), float(runs[k, 3])
     n = end - x
     sx = 0.5 * n * (x + end - 1)
     sxx = ((end - 1) * end * (2 * end - 1) - (x - 1) * x * (2 * x - 1)) / 6.0
     place = ((z + oz) * field[1] + y + oy) * field[2] + x + ox
-    moments[10] = place if moments[0] == 0 else min(moments[10], place)
-    moments[0] += n
-    moments[1] += n * z
-    moments[2] += n * y
-    moments[3] += sx
-    moments[4] += n * z * z
-    moments[5] += n * y * y
-    moments[6] += sxx
-    moments[7] += n * z * y
-    moments[8] += z * sx
-    moments[9] += y * sx
+    moments[i, 10] = place if moments[i, 0] == 0 else min(moments[i, 10], place)
+    moments[i, 0] += n
+    moments[i, 1] += n * z
+    moments[i, 2] += n * y
+    moments[i, 3] += sx
+    moments[i, 4] += n * z * z
+    moments[i, 5] += n * y * y
+    moments[i, 6] += sxx
+    moments[i, 7] += n * z * y
+    moments[i, 8] += z * sx
+    moments[i, 9] += y * sx
     if (
-        run[0] + oz == 0
-        or run[0] + oz == field[0] - 1
-        or run[1] + oy == 0
-        or run[1] + oy == field[1] - 1
+        z + oz == 0
+        or z + oz == field[0] - 1
+        or y + oy == 0
+        or y + oy == field[1] - 1
         or x + ox == 0
         or end + ox == field[2]
     ):
-        moments[11] = 1.0
+        moments[i, 11] = 1.0
 
 
 def paint(runs: Runs, start: tuple[int, ...], out: IntArray, number: IntArray) -> None:

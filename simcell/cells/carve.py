@@ -4,9 +4,9 @@ Decision: a voxel inside objects of two pairs goes to the pair of the smallest i
 value, that is, of the object that it lies deepest in, whatever their order; within
 its pair, a Golgi goes before the nucleus. Inside the field each solid keeps its
 largest piece, joined by faces, since labels are connected; smaller pieces become
-background. Every voxel of a solid is computed once: it claims its place in a band of
-rows, and the deepest claim stays. Bands are low, so that memory does not grow with
-the field.
+background. Every voxel of a solid is computed once: it claims its place in a plane
+across y, and the deepest claim stays. One plane at a time, so that memory does not grow
+with the field.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from simcell.cells.bodies import MOMENTS, Runs, settle
 from simcell.cells.solids import Shorts, Solids, parabola, slab_at, span_of
 from simcell.cells.warp import Ints
 
-_CLAIMS = 2**20
-"""Voxels of a band in which solids claim voxels at a time, of at least 8 rows along y."""
+_ROWS = 64
+"""Rows along y whose runs are sorted by solid at a time."""
 _DEEP = 2.0**30
 """Steps of a claim's depth."""
 _ABOVE = 1.0 + 1e-6
@@ -33,54 +33,91 @@ def carve(solids: Solids, shape: tuple[int, ...]) -> Runs:
     """Share the voxels among solids; 2 i and 2 i + 1 are a nucleus and its Golgi."""
     start, size, n = solids.start, solids.size, len(solids.start)
     field, moments = np.array(shape, np.int64), np.zeros((n, MOMENTS))
-    counts, parts = [np.zeros(n, np.int64)], [np.zeros((0, 4), np.int16)]
+    counts, parts = [np.zeros(n, np.int64)], []
     some = size.all(axis=1)
     if some.any():
         low, high = start[some].min(axis=0), (start + size)[some].max(axis=0)
-        sides = high - low
-        rows = int(min(max(8, _CLAIMS // (sides[0] * sides[2])), sides[1]))
-        claims = np.zeros((rows, sides[0], sides[2]), np.int64)
-        for top in range(low[1], high[1], rows):
-            corner = np.array([low[0], top, low[2]])
-            spans, at = _claim_all(solids, corner, claims)
-            runs, count = _cut_all(solids, corner, claims, spans, at, field, moments)
-            counts.append(count)
-            parts.append(runs)
+        claims = np.zeros((high[0] - low[0], high[2] - low[2]), np.int64)
+        for top in range(low[1], high[1], _ROWS):
+            rows = top, min(top + _ROWS, high[1])
+            runs, owner = _share(solids, rows, low, claims, field, moments)
+            counts.append(np.bincount(owner, minlength=n))
+            parts.append((runs, owner))
     at = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.sum(counts, axis=0))])
     runs, place = np.empty((at[-1], 4), np.int16), at[:-1].copy()
-    for part, count in zip(parts, counts, strict=True):
-        _put(part, count, place, runs)
+    for part, owner in parts:
+        _put(part, owner, place, runs)
     at, runs = settle(start, size, at, runs, field, moments)
     return Runs(start, size, at, runs, moments)
 
 
 @njit(cache=True, error_model="numpy")
-def _claim_all(solids: Solids, corner: Ints, claims: Ints) -> tuple[Shorts, Ints]:
-    """Let all solids claim voxels of a band; return the spans that they claimed.
+def _share(
+    solids: Solids, rows: tuple[int, int], low: Ints, claims: Ints, field: Ints, moments: FloatArray
+) -> tuple[Shorts, Ints]:
+    """Let solids claim the voxels of rows along y; return the runs they get, and whose each is.
 
     Parameters
     ----------
-    corner : Ints
-        First voxel (z, y, x) of the band.
+    rows : tuple of int
+        First, and one past the last.
+    low : Ints
+        Voxel of ``claims[0, 0]``, along z and x.
     claims : Ints
-        The deepest claim (y, z, x) on each voxel, 0 = none.
+        Room for the deepest claim (z, x) on each voxel of a plane, all 0 = none.
     """
-    start, size, n = solids.start, solids.size, len(solids.start)
-    spans, used, at = np.empty((1 << 14, 4), np.int16), 0, np.zeros(n + 1, np.int64)
-    most = 2
+    n = len(solids.start)
+    most, here, at = 2, np.empty(n, np.int64), np.zeros(n + 1, np.int64)
     for i in range(n):
         most = max(most, solids.nodes_along[i, 0], solids.nodes_along[i, 2])
     slab, row = np.empty((most, most, 3)), np.empty((most, 3))
-    for i in range(n):
-        room = size[i, 0] * solids.nodes_along[i, 2]
-        first = max(corner[1], start[i, 1])
-        for y in range(first, min(corner[1] + len(claims), start[i, 1] + size[i, 1])):
-            if used + room > len(spans):
-                spans = np.concatenate((spans, np.empty((len(spans) + room, 4), np.int16)))
-            slab_at(solids, i, y, slab)
-            used = _claim_slab(solids, i, y, slab, row, corner, claims, spans, used)
-        at[i + 1] = used
-    return spans, at
+    spans = np.empty((1 << 12, 4), np.int16)
+    runs, owner, used = np.empty((1 << 16, 4), np.int16), np.empty(1 << 16, np.int64), 0
+    for y in range(rows[0], rows[1]):
+        spans, m = _claim_plane(solids, y, slab, row, low, claims, spans, here, at)
+        # A run ends where a span does, where another owner begins, or at the field's edge.
+        room = used + at[m] + claims.size
+        if room > len(runs):
+            runs = np.concatenate((runs, np.empty((room, 4), np.int16)))
+            owner = np.concatenate((owner, np.empty(room, np.int64)))
+        for k in range(m):
+            before, i = used, here[k]
+            used = _cut(
+                solids, i, spans[at[k] : at[k + 1]], low, claims, field, moments, runs, used
+            )
+            owner[before:used] = i
+        for k in range(m):
+            _clear(solids, here[k], spans[at[k] : at[k + 1]], low, claims)
+    return runs[:used], owner[:used]
+
+
+@njit(cache=True, error_model="numpy")
+def _claim_plane(
+    solids: Solids,
+    y: int,
+    slab: FloatArray,
+    row: FloatArray,
+    low: Ints,
+    claims: Ints,
+    spans: Shorts,
+    here: Ints,
+    at: Ints,
+) -> tuple[Shorts, int]:
+    """Let all solids claim voxels of a plane; return their spans, and how many solids.
+
+    ``here``: these solids. ``at``: their first span each, and the end of the last.
+    """
+    m = 0
+    for i in range(len(solids.start)):
+        if not solids.start[i, 1] <= y < solids.start[i, 1] + solids.size[i, 1]:
+            continue
+        room = at[m] + solids.size[i, 0] * solids.nodes_along[i, 2]
+        if room > len(spans):
+            spans = np.concatenate((spans, np.empty((room, 4), np.int16)))
+        slab_at(solids, i, y, slab)
+        here[m], at[m + 1] = i, _claim_slab(solids, i, y, slab, row, low, claims, spans, at[m])
+        m += 1
+    return spans, m
 
 
 @njit(cache=True, error_model="numpy")
@@ -90,7 +127,7 @@ def _claim_slab(
     y: int,
     slab: FloatArray,
     row: FloatArray,
-    corner: Ints,
+    low: Ints,
     claims: Ints,
     spans: Shorts,
     used: int,
@@ -103,7 +140,7 @@ def _claim_slab(
         solids.origin[i, 2],
     )
     steps, pace, cells = solids.steps, 1.0 / solids.steps[2], solids.nodes_along[i, 0] - 1
-    low, high = ox - lx, ox - lx + solids.size[i, 2]
+    left, right = ox - lx, ox - lx + solids.size[i, 2]
     for cell in range(cells):
         first, last = span_of(slab, cell, solids.nodes_along[i, 2] - 1)
         begin, end = cell * steps[0], cell * steps[0] + steps[0] + (cell == cells - 1)
@@ -113,21 +150,29 @@ def _claim_slab(
             for c in range(first, last + 1):
                 for k in range(3):
                     row[c, k] = (1.0 - t) * slab[cell, c, k] + t * slab[cell + 1, c, k]
-            line, before = claims[y - corner[1], z + lz - corner[0]], -1
+            before = -1
             for c in range(first, last):
                 p, q, r = parabola(row, c)
                 at = c * steps[2]
                 a, b = _within(p, q, r, at, steps[2])
-                a, b = max(a, low), min(b, high)
+                a, b = max(a, left), min(b, right)
                 if a >= b:
                     continue
-                shift = lx - corner[2]
-                _claim(line[a + shift : b + shift], (a - at) * pace, pace, p, q, r, i)
+                t, shift = -at * pace, lx - low[2]
+                _claim(
+                    claims,
+                    z + lz - low[0],
+                    a + shift,
+                    b + shift,
+                    (t - shift * pace, pace),
+                    (p, q, r),
+                    i,
+                )
                 if a == before:
-                    spans[used - 1, 3] = b - low
+                    spans[used - 1, 3] = b - left
                 else:
                     spans[used, 0], spans[used, 1] = z + lz - oz, y - solids.start[i, 1]
-                    spans[used, 2], spans[used, 3] = a - low, b - low
+                    spans[used, 2], spans[used, 3] = a - left, b - left
                     used += 1
                 before = b
     return used
@@ -145,92 +190,82 @@ def _within(p: float, q: float, r: float, at: int, step: int) -> tuple[int, int]
 
 
 @njit(cache=True, error_model="numpy")
-def _claim(line: Ints, t: float, pace: float, p: float, q: float, r: float, i: int) -> None:
-    """Claim voxels where |w|² is p + 2 q t + r t², from ``t`` on; the deeper claim stays.
+def _claim(
+    claims: Ints,
+    z: int,
+    begin: int,
+    end: int,
+    place: tuple[float, float],
+    curve: tuple[float, float, float],
+    i: int,
+) -> None:
+    """Claim voxels where |w|² is p + 2 q t + r t², t = a + b x; the deeper claim stays.
 
     A Golgi, of odd number, takes over what its nucleus has.
     """
-    mine, nucleus = _LAST - i, _LAST - (i - 1)
-    if i % 2 == 0:
-        for x in range(len(line)):
-            s = t + x * pace
-            deep = np.int64(np.int32((_ABOVE - (p + s * (2.0 * q + s * r))) * _DEEP))
-            line[x] = max(line[x], (deep << 31) | mine)
-        return
-    for x in range(len(line)):
-        s = t + x * pace
-        deep = np.int64(np.int32((_ABOVE - (p + s * (2.0 * q + s * r))) * _DEEP))
-        here = line[x]
-        if (here & _LAST) == nucleus:
-            line[x] = (max(deep, here >> 31) << 31) | mine
+    (a, b), (p, q, r) = place, curve
+    mine, nucleus, golgi = _LAST - i, _LAST - (i - 1), i % 2 == 1
+    for x in range(begin, end):
+        t = a + b * x
+        deep = np.int64(np.int32((_ABOVE - (p + t * (2.0 * q + t * r))) * _DEEP))
+        here = claims[z, x]
+        if golgi and (here & _LAST) == nucleus:
+            claims[z, x] = (max(deep, here >> 31) << 31) | mine
         else:
-            line[x] = max(here, (deep << 31) | mine)
-
-
-@njit(cache=True, error_model="numpy")
-def _cut_all(
-    solids: Solids,
-    corner: Ints,
-    claims: Ints,
-    spans: Shorts,
-    at: Ints,
-    field: Ints,
-    moments: FloatArray,
-) -> tuple[Shorts, Ints]:
-    """Return the runs that each solid has got, cut at the field's edges; clear the claims."""
-    n = len(at) - 1
-    runs, used, count = np.empty((2 * at[n] + 64, 4), np.int16), 0, np.zeros(n, np.int64)
-    for i in range(n):
-        oz, oy, ox = solids.start[i]
-        before, left, right = used, -ox, field[2] - ox
-        for k in range(at[i], at[i + 1]):
-            z, y, a, b = spans[k, 0], spans[k, 1], spans[k, 2], spans[k, 3]
-            line = claims[y + oy - corner[1], z + oz - corner[0]]
-            if used + b - a + 2 > len(runs):
-                runs = np.concatenate((runs, np.empty((len(runs) + b - a + 2, 4), np.int16)))
-            rim = 0 <= z + oz < field[0] and 0 <= y + oy < field[1]
-            moments[i, 13] += b - a
-            if rim:
-                moments[i, 12] += max(0, min(b, right) - max(a, left))
-            own = line[a + ox - corner[2] : b + ox - corner[2]]
-            used = _cut(
-                own, _LAST - i, z, y, a, left if rim else a, right if rim else a, runs, used
-            )
-        count[i] = used - before
-    for i in range(n):
-        oz, oy, shift = solids.start[i, 0], solids.start[i, 1], solids.start[i, 2] - corner[2]
-        for k in range(at[i], at[i + 1]):
-            z, y, a, b = spans[k, 0], spans[k, 1], spans[k, 2], spans[k, 3]
-            claims[y + oy - corner[1], z + oz - corner[0], a + shift : b + shift] = 0
-    return runs[:used].copy(), count
+            claims[z, x] = max(here, (deep << 31) | mine)
 
 
 @njit(cache=True, error_model="numpy")
 def _cut(
-    line: Ints, mine: int, z: int, y: int, a: int, left: int, right: int, runs: Shorts, used: int
+    solids: Solids,
+    i: int,
+    spans: Shorts,
+    low: Ints,
+    claims: Ints,
+    field: Ints,
+    moments: FloatArray,
+    runs: Shorts,
+    used: int,
 ) -> int:
-    """Write the runs of a span from ``a`` on, cut at ``left`` and ``right`` too."""
-    x, n, lost = 0, len(line), 0
-    for k in range(n):
-        lost |= (line[k] & _LAST) ^ mine
-    whole = lost == 0 and not (a < left < a + n or a < right < a + n)
-    while x < n:
-        if (line[x] & _LAST) != mine:
+    """Write the runs that solid i has got of its spans, cut at the field's edges too."""
+    oz, oy, ox = solids.start[i, 0], solids.start[i, 1], solids.start[i, 2]
+    shift, mine = ox - low[2], _LAST - i
+    for k in range(len(spans)):
+        z, y = np.int64(spans[k, 0]), np.int64(spans[k, 1])
+        a, b = np.int64(spans[k, 2]), np.int64(spans[k, 3])
+        left, right = -ox, field[2] - ox
+        moments[i, 13] += b - a
+        if 0 <= z + oz < field[0] and 0 <= y + oy < field[1]:
+            moments[i, 12] += max(0, min(b, right) - max(a, left))
+        else:
+            left, right = a, a
+        up, x = z + oz - low[0], a
+        while x < b:
+            if (claims[up, x + shift] & _LAST) != mine:
+                x += 1
+                continue
+            runs[used, 0], runs[used, 1], runs[used, 2] = z, y, x
             x += 1
-            continue
-        begin, x = x, n if whole else x + 1
-        while x < n and (line[x] & _LAST) == mine and x + a != left and x + a != right:
-            x += 1
-        runs[used, 0], runs[used, 1], runs[used, 2], runs[used, 3] = z, y, a + begin, a + x
-        used += 1
+            while x < b and (claims[up, x + shift] & _LAST) == mine and x != left and x != right:
+                x += 1
+            runs[used, 3] = x
+            used += 1
     return used
 
 
 @njit(cache=True, error_model="numpy")
-def _put(part: Shorts, count: Ints, place: Ints, runs: Shorts) -> None:
-    """Put the runs of a band behind those that their solids have so far."""
-    k = 0
-    for i in range(len(count)):
-        runs[place[i] : place[i] + count[i]] = part[k : k + count[i]]
-        place[i] += count[i]
-        k += count[i]
+def _clear(solids: Solids, i: int, spans: Shorts, low: Ints, claims: Ints) -> None:
+    up, shift = solids.start[i, 0] - low[0], solids.start[i, 2] - low[2]
+    for k in range(len(spans)):
+        for x in range(spans[k, 2] + shift, spans[k, 3] + shift):
+            claims[spans[k, 0] + up, x] = 0
+
+
+@njit(cache=True, error_model="numpy")
+def _put(part: Shorts, owner: Ints, place: Ints, runs: Shorts) -> None:
+    """Put runs behind those that their solids have so far."""
+    for k in range(len(owner)):
+        i = owner[k]
+        for j in range(4):
+            runs[place[i], j] = part[k, j]
+        place[i] += 1

@@ -112,15 +112,14 @@ def _starts(lengths: Ints) -> Ints:
 def slab_at(solids: Solids, i: int, y: int, out: FloatArray) -> None:
     """Fill ``out`` (z, x, 3) with w at the lattice's nodes, in the plane y of the volume."""
     step, y = solids.steps[1], y - solids.origin[i, 1]
-    nz, ny, nx = solids.nodes_along[i]
-    b = min(y // step, ny - 2)
+    nz, ny, nx = solids.nodes_along[i, 0], solids.nodes_along[i, 1], solids.nodes_along[i, 2]
+    nodes, b = solids.nodes, min(y // step, ny - 2)
     t = (y - b * step) / step
     for a in range(nz):
         at = solids.node_at[i] + (a * ny + b) * nx
         for c in range(nx):
-            near, far = solids.nodes[at + c], solids.nodes[at + nx + c]
             for k in range(3):
-                out[a, c, k] = (1.0 - t) * near[k] + t * far[k]
+                out[a, c, k] = (1.0 - t) * nodes[at + c, k] + t * nodes[at + nx + c, k]
 
 
 @njit(cache=True, error_model="numpy", inline="always")

@@ -249,6 +249,16 @@ def test_blocks_beyond_the_field_have_light_but_no_labels():
     assert abs(beyond.mean() - (painted.owner[:, 10:74] > 0).mean()) < 0.15
 
 
+def test_objects_beyond_the_field_are_the_same_however_far_a_block_reaches():
+    canvas = lay_out(scene(FluorescenceVolume()), seed=5, index=2)
+    near, far = (
+        canvas.layout.paint(Block((0, 0, 0), canvas.grid.shape).grown((h, h, h))).owner
+        for h in (3, 12)
+    )
+    assert near[:3].any()
+    assert np.array_equal(near, far[9:-9, 9:-9, 9:-9])
+
+
 def test_too_large_an_object_is_refused():
     spec = NucleusGolgi(long_min_um=500, long_max_um=500)
     with pytest.raises(SimcellError, match="500 µm is 1000 px, at most 200 px"):
@@ -270,8 +280,7 @@ def test_an_empty_pattern_gives_an_empty_table():
 
 def test_lattices_coarser_than_the_waves_would_be_wrong():
     """Nodes are at most an eighth of the spline's step apart, so that w is linear between."""
-    bend = warp.Warp(10.0, np.ones((1, 3)), np.array([3], np.uint64))
-    built = solids.build(
-        np.full((2, 3), 20.0), np.stack([np.eye(3)] * 2), np.full((2, 3), 8.0), GRID, bend, 0
-    )
+    bend = warp.Warp(10.0, np.ones((2, 3)), np.array([3, 4], np.uint64))
+    turn = np.eye(3)[None].repeat(2, axis=0)
+    built = solids.build(np.full((2, 3), 20.0), turn, np.full((2, 3), 8.0), GRID, bend, 0)
     assert np.all(built.steps * 0.5 <= bend.step_um / 8)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from simcell.arrays import Block, Grid, VolumePainted
-from simcell.hashed import soften
+from simcell.hashed import smooth, soften
 from simcell.imaging import volume
+from simcell.imaging.knots import knots, plane_at, row_at
 from simcell.rng import Streams
 from simcell.scene.imaging import FluoCamera
 from simcell.scene.volume import (
@@ -94,6 +95,25 @@ def test_read_noise_adds_its_variance_and_gain_and_offset_apply():
     assert picture.var() == pytest.approx(4 * (100 + 49), rel=0.03)
 
 
+@pytest.mark.parametrize("read", [0.5, 0.8, 2.0])
+@pytest.mark.parametrize("photons", [0.3, 2.0, 6.0])
+def test_counts_under_read_noise_keep_their_first_three_moments(photons, read):
+    camera = FluoCamera(photons=1, read_noise=read, gain=20, offset=1000, bits=16)
+    wide = Grid((60, 80, 80), GRID.spacing_um)
+    bright = flat(VolumePart, photons)
+    picture = shot(np.ones(wide.shape), spec(camera=camera, nucleus=bright), wide)
+    counts = (picture.astype(float) - 1000) / 20
+    variance, n = photons + read**2, counts.size
+    assert counts.mean() == pytest.approx(photons, abs=4 * np.sqrt(variance / n))
+    # Of a sum of independent numbers, cumulants add up; a Poisson count's are its mean.
+    fourth = photons + 3 * variance**2
+    assert counts.var() == pytest.approx(
+        variance, abs=4 * np.sqrt((fourth - variance**2) / n) + 0.006 * variance
+    )
+    third = ((counts - counts.mean()) ** 3).mean()
+    assert third == pytest.approx(photons, abs=4 * np.sqrt(30 * variance**3 / n) + 0.03 * photons)
+
+
 def test_noise_of_neighbouring_voxels_and_of_samples_is_independent():
     one, other = (shot(np.ones(GRID.shape), spec(), seed=s).astype(float) for s in (0, 1))
     one, other = ((a - a.mean()) / a.std() for a in (one, other))
@@ -136,6 +156,18 @@ def test_haze_has_the_mean_asked_for():
     picture = shot(np.zeros(GRID.shape), spec(clutter=clutter)).astype(float) / LEVEL
     assert picture.mean() == pytest.approx(0.2, rel=0.05)
     assert np.log(picture).std() == pytest.approx(0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("scale", [(2.5, 9.0, 4.0), (0.5, 3.0, 0.5)])
+def test_textures_row_by_row_are_the_smooth_field(scale):
+    block, key = Block((-3, 10, -20), (9, 12, 40)), np.uint64(9)
+    lattice = knots(key, block, scale)
+    plane, line = np.empty(lattice.values.shape[1:], np.float32), np.empty(33, np.float32)
+    whole = smooth(key, block, scale)
+    for z, y in ((0, 0), (4, 11), (8, 5)):
+        plane_at(lattice, z, plane)
+        row_at(lattice, plane, y, 7, line)
+        np.testing.assert_allclose(line, whole[z, y, 7:], atol=1e-5)
 
 
 def test_two_channels_show_one_stain_each_and_bleed():
