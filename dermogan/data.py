@@ -134,9 +134,10 @@ class Data:
     def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
         """Make the batch of one step, or one of several devices' equal shares of it."""
         data = self.recipe.data
-        alone = _share(step, data.batch, rank, ranks)
-        paired = _share(step, data.pairs_batch or data.batch, rank, ranks)
         warm = step < self.recipe.warm_steps
+        alone = paired = _share(step, data.batch, rank, ranks)
+        if warm and data.pairs_batch is not None:
+            paired = _share(step, data.pairs_batch, rank, ranks)
         made = [{} if warm else self._unpaired(number) for number in alone]
         both = [self._pair(number) for number in paired]
         stacked = {
@@ -145,7 +146,7 @@ class Data:
             for name in some[0]
         }
         noise = None
-        if isinstance(self.recipe.system, CycleGan) and not warm:
+        if isinstance(self.recipe.system, CycleGan):
             noise = self._noise(alone)
         return Batch(self.seed, step, alone.start, **stacked, noise=noise)
 
@@ -219,16 +220,30 @@ def _shaped(patch: FloatImage, side: int, turn: int, mirror: bool) -> FloatImage
 
 
 def _changed(image: FloatImage, augment: Augment, rng: Generator) -> FloatImage:
-    """Vary contrast, brightness, noise and polarity; the range stays -1..1."""
+    """Vary sharpness, contrast, brightness, noise and polarity; the range stays -1..1."""
     contrast, brightness, noise, inverted = rng.uniform([-1, -1, 0, 0], 1)
+    blur, blotches, size = rng.uniform(size=3) if augment.blur or augment.grain else (0, 0, 0)
+    image = _blurred(image, augment.blur * blur)
     gain = np.float32(1 + augment.contrast * contrast)
     changed = image * gain + np.float32(augment.brightness * brightness)
     if augment.noise:
         grain = rng.standard_normal(image.shape, dtype=np.float32)
         changed += np.float32(augment.noise * noise) * grain
+    if augment.grain:
+        grain = rng.standard_normal(image.shape, dtype=np.float32)
+        coarse = _blurred(grain, augment.grain_px**size)
+        changed += np.float32(augment.grain * blotches / (coarse.std() + 1e-6)) * coarse
     if inverted < augment.invert:
         changed = -changed
     return np.clip(changed, -1, 1)
+
+
+def _blurred(image: FloatImage, sigma_px: float) -> FloatImage:
+    if sigma_px < 0.2:  # less than a kernel of one pixel
+        return image
+    return np.asarray(
+        cv2.GaussianBlur(image, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT), np.float32
+    )
 
 
 _AHEAD = 3  # batches made ahead, per worker

@@ -189,9 +189,11 @@ def apply(spec: FilterSpec, image: FloatImage) -> FloatImage:
     """
     match spec:
         case Gabor():
-            response = gabor(image, spec.wavelength_px, spec.orientations, spec.bandwidth)
+            response = gabor(
+                _lines_bright(image, spec), spec.wavelength_px, spec.orientations, spec.bandwidth
+            )
         case Sato():
-            response = sato(image, spec.sigmas_px)
+            response = sato(_lines_bright(image, spec), spec.sigmas_px)
         case Canny():
             return np.where(canny(image, spec.sigma_px, spec.low, spec.high), 1, -1).astype(
                 np.float32
@@ -200,3 +202,7 @@ def apply(spec: FilterSpec, image: FloatImage) -> FloatImage:
             assert_never(spec)
     strength = 3 * float(np.sqrt(np.mean(response * response))) + 1e-12
     return np.clip(response / np.float32(strength), -1, 1)
+
+
+def _lines_bright(image: FloatImage, spec: Gabor | Sato) -> FloatImage:
+    return image if spec.polarity == "bright" else -image

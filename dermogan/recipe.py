@@ -65,14 +65,17 @@ class FolderSource(Spec):
 Source = Annotated[PresetSource | DatasetSource | FolderSource, Field(discriminator="kind")]
 Simulated = Annotated[PresetSource | DatasetSource, Field(discriminator="kind")]
 
+Polarity = Literal["bright", "dark"]
+
 
 class Gabor(Spec):
-    """Bank of even Gabor filters: the strongest response of all orientations, membranes bright."""
+    """Bank of even Gabor filters: the strongest response of all orientations."""
 
     kind: Literal["gabor"] = "gabor"
     wavelength_px: float = Field(8.0, ge=2, le=200, description="period of the wave")
     orientations: int = Field(8, ge=2, le=64, description="number of directions over 180 degrees")
     bandwidth: float = Field(0.56, ge=0.1, le=3, description="sd of the envelope over wavelength")
+    polarity: Polarity = Field("bright", description="of the lines that are looked for")
 
 
 class Sato(Spec):
@@ -82,6 +85,7 @@ class Sato(Spec):
     sigmas_px: tuple[Annotated[float, Field(ge=0.3, le=50)], ...] = Field(
         (1.0, 2.0, 3.0), min_length=1, description="widths of the ridges, as sd"
     )
+    polarity: Polarity = Field("bright", description="of the lines that are looked for")
 
 
 class Canny(Spec):
@@ -112,6 +116,9 @@ class Augment(Spec):
     brightness: float = Field(0.0, ge=0, le=1, description="brightness varies by as much")
     noise: float = Field(0.0, ge=0, le=1, description="largest sd of added noise")
     invert: float = Field(0.0, ge=0, le=1, description="share of images of inverted polarity")
+    blur: float = Field(0.0, ge=0, le=20, description="largest sd of blur, in px")
+    grain: float = Field(0.0, ge=0, le=1, description="largest sd of added blotches")
+    grain_px: float = Field(4.0, ge=1, le=50, description="largest size of blotches, as sd")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -135,7 +142,10 @@ class Data(Spec):
     patch_px: int = Field(128, ge=16, le=4096, description="side of a patch")
     batch: int = Field(4, ge=1, le=4096, description="patches of each domain a step")
     pairs_batch: int | None = Field(
-        None, ge=1, le=4096, description="simulated pairs a step; None = as many as of the others"
+        None,
+        ge=1,
+        le=4096,
+        description="simulated pairs in each of the warm_steps; None = batch, as in all others",
     )
     augment: Augment = Augment()
     workers: int = Field(1, ge=0, le=256, description="processes that make batches; 0 = none")
@@ -180,6 +190,9 @@ class Weights(Spec):
     cycle: float = Field(10.0, ge=0, description="coming back to where one started, MAE")
     pairs: float = Field(0.0, ge=0, description="Dice and cross-entropy on simulated pairs")
     agreement: float = Field(1.0, ge=0, description="MAE between the two tasks; coupling agreement")
+    translated: float = Field(
+        0.0, ge=0, description="Dice and cross-entropy on made images and the priors they are of"
+    )
 
 
 class Supervised(Spec):
@@ -260,6 +273,11 @@ class Validation(Spec):
         "membrane_f1", description="of pixels: membranes within a tolerance, or filled cells"
     )
     tolerance_px: int = Field(1, ge=0, le=20, description="how far a membrane may be off")
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="which model is kept; the last, where the images look unlike the samples that "
+        "it is validated on",
+    )
 
 
 class Recipe(Spec):

@@ -190,7 +190,7 @@ class Run:
     def _validate(self, shown: Bar) -> float:
         self._calibrate()
         finding = self.validator(cast(Generator, self.average), self.fabric.device)
-        if finding.score > self.best:
+        if finding.score > self.best or self.recipe.validation.keep == "last":
             self.best, self.best_step = finding.score, self.step
             save_model(self.folder / f"model{SUFFIX}", self.average, self.recipe, self._card())
         name = self.recipe.validation.score

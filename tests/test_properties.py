@@ -304,7 +304,7 @@ def check_parts(sample: Sample) -> None:
         assert not table["depth_um"].any()
 
 
-@settings(quick, max_examples=40)
+@settings(quick, max_examples=25)
 @given(scenes(), SEEDS)
 def test_the_same_address_gives_the_same_sample(scene: Scene, seed: int) -> None:
     first, second = made(scene, seed), made(scene, seed)
@@ -314,7 +314,7 @@ def test_the_same_address_gives_the_same_sample(scene: Scene, seed: int) -> None
             np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
-@settings(quick, max_examples=30)
+@settings(quick, max_examples=20)
 @given(scenes(), SEEDS)
 def test_stopping_early_gives_the_beginning_of_the_whole(scene: Scene, seed: int) -> None:
     whole = made(scene, seed)
@@ -335,7 +335,7 @@ def test_stopping_early_gives_the_beginning_of_the_whole(scene: Scene, seed: int
         assert (part.pattern is None) == (stage == "region")
 
 
-@settings(quick, max_examples=30)
+@settings(quick, max_examples=20)
 @given(scenes(), SEEDS)
 def test_a_scene_survives_a_round_trip_through_text(scene: Scene, seed: int) -> None:
     del seed

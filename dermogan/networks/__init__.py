@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import torch
 from torch import nn
 
 from dermogan.networks.norm import BatchNorm, folded, freeze
@@ -29,7 +30,10 @@ def generator(spec: GeneratorSpec, channels: int = 1) -> Generator:
     """Build a generator from ``channels`` channels to one, without an output activation."""
     match spec:
         case UNet():
-            return UNetGenerator(channels, spec.base, spec.depth, spec.norm)
+            network = UNetGenerator(channels, spec.base, spec.depth, spec.norm)
+            if spec.norm == "batch":  # a quarter less time on the CPU
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            return network
         case ResNet():
             return ResNetGenerator(channels, spec.base, spec.blocks)
         case _:

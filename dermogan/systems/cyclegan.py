@@ -51,8 +51,10 @@ class CycleGanSystem(System):
         """Add up both trios, and the loss on pairs where it has a weight."""
         weights, task = self.spec.weights, self.one
         if self.is_warming(patches.step):
-            pairs = task.paired(self._simulated(patches), patches.pair_priors)
-            return Outcome(weights.pairs * pairs, {"pairs": pairs})
+            seen, prior = self._simulated(patches), patches.pair_priors
+            pairs, pictures = task.paired(seen, prior), task.pictured(seen, prior, patches.noise)
+            loss = weights.pairs * pairs + weights.cycle * pictures
+            return Outcome(loss, {"pairs": pairs, "pictures": pictures})
         half = task.losses(self.seen_by_product(patches), patches.priors, patches.noise)
         loss = total(weighted(half.prior_trio, weights)) + total(weighted(half.image_trio, weights))
         parts = named(half, task.name)

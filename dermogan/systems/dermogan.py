@@ -84,8 +84,9 @@ class DermoGanSystem(System):
         """Couple the tasks' makers of priors; makers of images have their own trios."""
         weights = self.spec.weights
         if self.is_warming(patches.step):
-            pairs = self._paired(patches)
-            return Outcome(weights.pairs * pairs, {"pairs": pairs})
+            pairs, pictures = self._paired(patches), self._pictured(patches)
+            loss = weights.pairs * pairs + weights.cycle * pictures
+            return Outcome(loss, {"pairs": pairs, "pictures": pictures})
         a = self.of_images.losses(patches.images, patches.priors, patches.noise)
         c = self.of_filtered.losses(patches.filtered, patches.priors, patches.noise)
         agreement = mae(a.made_prior, c.made_prior)
@@ -104,6 +105,12 @@ class DermoGanSystem(System):
         """Return what both makers of priors lose on simulated pairs."""
         of_images = self.of_images.paired(patches.pair_images, patches.pair_priors)
         return of_images + self.of_filtered.paired(patches.pair_filtered, patches.pair_priors)
+
+    def _pictured(self, patches: Patches) -> Tensor:
+        """Return what both makers of images lose on simulated pairs."""
+        prior, noise = patches.pair_priors, patches.noise
+        of_images = self.of_images.pictured(patches.pair_images, prior, noise)
+        return of_images + self.of_filtered.pictured(patches.pair_filtered, prior, noise)
 
     def judge_losses(self, patches: Patches, made: dict[str, Tensor]) -> Outcome:
         """Add up the losses of the four judges."""

@@ -23,7 +23,8 @@ class Half:
     Attributes
     ----------
     prior_trio, image_trio : dict
-        ``adversarial``, ``cycle`` and, where it has a weight, ``identity``; before weights.
+        ``adversarial``, ``cycle`` and, where they have a weight, ``identity`` and (of the maker of
+        priors) ``translated``; before weights.
     made_prior, made_image : Tensor
     """
 
@@ -95,10 +96,13 @@ class Task(nn.Module):
         made_prior = self.prior(image)
         made_image = self.image(prior, noise)
         noisy = made_prior + self.spec.mask_noise * noise[:, :1]
+        back = self.to_prior(made_image).float()
         prior_trio = {
             "adversarial": lsgan_generator(self.judge_prior(made_prior).float()),
-            "cycle": mae(self.prior(made_image), prior),
+            "cycle": mae(torch.sigmoid(back), prior),
         }
+        if self.spec.weights.translated:
+            prior_trio["translated"] = dice(torch.sigmoid(back), prior) + cross_entropy(back, prior)
         image_trio = {
             "adversarial": lsgan_generator(self.judge_image(made_image).float()),
             "cycle": mae(self.image(noisy, noise), image),
@@ -128,6 +132,11 @@ class Task(nn.Module):
         """Return Dice and cross-entropy on simulated pairs."""
         logits = self.to_prior(image).float()
         return dice(torch.sigmoid(logits), prior) + cross_entropy(logits, prior)
+
+    def pictured(self, image: Tensor, prior: Tensor, noise: Tensor) -> Tensor:
+        """Return how far images made of simulated priors are from their own; as many as noise."""
+        few = slice(len(noise))
+        return mae(self.image(prior[few], noise), image[few])
 
 
 def weighted(trio: Trio, weights: Weights) -> Trio:

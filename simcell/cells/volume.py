@@ -102,7 +102,7 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
     ([1, 2], [2, 1])
     """
     pairs, used = place(spec, pattern, grid, streams)
-    warp = _warp(spec, len(pairs), streams)
+    warp = _warp(spec, len(pairs), grid, streams)
     near = _reaches(pairs, warp, grid)
     chosen = _side_by_side(pairs, np.flatnonzero(near))
     solids = _solids(pairs, warp, chosen, grid, 0)
@@ -132,13 +132,18 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
     return VolumeLayout(grid, objects, adjacency, used, runs, label_of, outside)
 
 
-def _warp(spec: NucleusGolgi, n: int, streams: Streams) -> Warp:
-    """Draw the elastic deformation of every object: nuclei at even places, then their Golgi."""
+def _warp(spec: NucleusGolgi, n: int, grid: Grid, streams: Streams) -> Warp:
+    """Draw the elastic deformation of every object: nuclei at even places, then their Golgi.
+
+    Wrinkles finer than a voxel, which it cannot show and which would take most of the time, are
+    as long as one.
+    """
     sigma = spec.elastic * spec.elastic_box_um
     spread = streams("cells.elastic").uniform(1 / 8, 1 / 2, (n, 3)) * sigma / _PEAK
     keys = streams("cells.elastic_field").integers(2**64, size=2 * n, dtype=np.uint64)
     # White noise under a Gaussian filter of σ is correlated over √2 σ.
-    return Warp(2**0.5 * sigma, spread.repeat(2, axis=0), keys)
+    length = max(2**0.5 * sigma, min(grid.spacing_um)) if sigma > 0 else 0.0
+    return Warp(length, spread.repeat(2, axis=0), keys)
 
 
 def _reaches(pairs: Pairs, warp: Warp, grid: Grid, over: int = 0) -> BoolArray:

@@ -173,6 +173,21 @@ def test_elastic_deformation_bends_but_keeps_the_mean_volume():
     assert np.std(bends) > 0.05
 
 
+def test_wrinkles_finer_than_a_voxel_are_not_computed_and_change_next_to_nothing():
+    grid = Grid((40, 48, 48), (0.5,) * 3)
+    points = scattered(grid, 5e5)
+    smooth, fine = (
+        volume.lay_out(NucleusGolgi(elastic=elastic), points, grid, Streams(3, 0))
+        .paint(Block((0, 0, 0), grid.shape))
+        .labels
+        for elastic in (0.0, 3e-4)
+    )
+    assert np.mean(smooth != fine) < 2e-3
+    assert np.any(smooth != fine)
+    warp = volume._warp(NucleusGolgi(elastic=3e-4), 3, grid, Streams(3, 0))
+    assert warp.length_um == 0.5
+
+
 @pytest.mark.parametrize("elastic", [0.05, 0.2, 0.75])
 def test_objects_stay_one_piece_each_however_wavy(elastic):
     from skimage.measure import label as connected

@@ -183,6 +183,18 @@ def test_intensities_are_changed_as_asked() -> None:
     spread = images("data.augment.contrast=0.5").std((1, 2, 3)) / plain.std((1, 2, 3))
     assert 0.5 <= spread.min() < 0.9
     assert spread.max() > 1.05
+    sharp = _roughness(images("data.augment.blur=3")) / _roughness(plain)
+    assert sharp.max() <= 1 + 1e-5
+    assert sharp.min() < 0.4
+    fine = images("data.augment.grain=0.2", "data.augment.grain_px=1") - plain
+    coarse = images("data.augment.grain=0.2", "data.augment.grain_px=6") - plain
+    for blotches in (fine, coarse):
+        assert 0.05 < blotches[inside].std() < 0.2
+    assert _roughness(coarse).mean() < 0.6 * _roughness(fine).mean()
+
+
+def _roughness(images: np.ndarray) -> np.ndarray:
+    return np.diff(images, axis=3).std((1, 2, 3)) / images.std((1, 2, 3))
 
 
 def test_a_limited_number_of_samples() -> None:

@@ -104,6 +104,15 @@ def test_domain_c_has_the_range_of_networks(spec: FilterSpec) -> None:
     assert 0.8 < made.max() <= 1
 
 
+@pytest.mark.parametrize("kind", [Gabor, Sato])
+def test_dark_lines_are_those_of_the_inverted_image(kind: type[Gabor | Sato]) -> None:
+    line = np.zeros((41, 41), np.float32)
+    line[:, 19:22] = -1
+    np.testing.assert_array_equal(apply(kind(polarity="dark"), line), apply(kind(), -line))
+    assert apply(kind(polarity="dark"), line)[20, 20] > 0.9
+    assert apply(kind(), line)[20, 20] < 0.1
+
+
 def test_filters_tell_membranes_from_grain() -> None:
     """On a simulated confocal image, both ridge filters rank membranes above the rest."""
     import simcell

@@ -81,7 +81,8 @@ class _Affine(nn.Module):
 
 def test_a_tasks_losses_by_hand() -> None:
     """Affine makers and judges on constant images: all six losses in closed form."""
-    spec = tiny("cyclegan-image", "system.mask_noise=0.5").system
+    weights = "system.weights.translated=1"
+    spec = tiny("cyclegan-image", "system.mask_noise=0.5", weights).system
     task = Task(spec, "a")  # type: ignore[arg-type]
     task.to_prior, task.to_image = _Affine(2.0, 0.5), _Affine(1.0, -1.0)  # type: ignore[assignment]
     task.judge_prior, task.judge_image = _Affine(1.0, -0.1), _Affine(0.5, 0.0)  # type: ignore[assignment]
@@ -95,10 +96,14 @@ def test_a_tasks_losses_by_hand() -> None:
     def to_image(x: float) -> float:
         return float(np.tanh(x - 1))
 
+    back = to_prior(to_image(0.8))
+    crossed = -(0.8 * np.log(back) + 0.2 * np.log(1 - back))
+    overlap = 1 - (2 * 16 * back * 0.8 + 1) / (16 * (back + 0.8) + 1)  # both of 2 images alike
     expected = {
         "adversarial": (to_prior(0.3) - 0.1 - 1) ** 2,
         "identity": abs(to_prior(0.8) - 0.8),
-        "cycle": abs(to_prior(to_image(0.8)) - 0.8),
+        "cycle": abs(back - 0.8),
+        "translated": overlap + crossed,
     }
     assert {k: v.item() for k, v in half.prior_trio.items()} == pytest.approx(expected)
     expected = {
@@ -137,14 +142,16 @@ def test_the_first_steps_learn_from_pairs_alone(name: str) -> None:
     data = Data(recipe, 1)
     warm, later = (Patches.of(data.batch(step), torch.device("cpu")) for step in (1, 2))
     assert warm.images is None
-    assert warm.noise is None
     outcome = system.maker_losses(warm)
-    assert list(outcome.parts) == ["pairs"]
+    pairs, pictures = outcome.parts["pairs"], outcome.parts["pictures"]
+    weights = recipe.system.weights  # type: ignore[union-attr]
+    expected = weights.pairs * pairs + weights.cycle * pictures
+    assert outcome.total.item() == pytest.approx(expected.item())
     outcome.total.backward()
     assert isinstance(system, DermoGanSystem)
     for task in (system.of_images, system.of_filtered):
         assert norm(task.to_prior) > 0
-        assert norm(task.to_image) == 0
+        assert norm(task.to_image) > 0
     assert system.is_warming(1)
     assert system.product(warm.pair_images).shape == warm.pair_images.shape
     before = _statistics(system.product)
@@ -160,16 +167,27 @@ def _statistics(network: nn.Module) -> Tensor:
     return torch.cat([part.mean for part in network.modules() if isinstance(part, BatchNorm)])
 
 
-def test_pairs_have_a_batch_of_their_own() -> None:
+def test_makers_of_images_start_on_pairs_too() -> None:
+    """As many as there is noise: the first images of a larger batch of pairs."""
+    task = Task(tiny("cyclegan-image").system, "a")  # type: ignore[arg-type]
+    task.to_image = _Affine(1.0, -1.0)  # type: ignore[assignment]
+    image, prior = torch.full((3, 1, 4, 4), 0.3), torch.full((3, 1, 4, 4), 0.8)
+    image[1:] = 99
+    lost = task.pictured(image, prior, torch.zeros(1, 9, 4, 4))
+    assert lost.item() == pytest.approx(abs(np.tanh(-0.2) - 0.3))
+
+
+def test_the_first_steps_have_a_batch_of_their_own() -> None:
     recipe = tiny("dermogan", "data.batch=1", "data.pairs_batch=3", "system.warm_steps=1")
-    batch = Data(recipe, 1).batch(2)
-    lengths = [
-        len(x) for x in (batch.images, batch.pair_images, batch.pair_filtered) if x is not None
-    ]
-    assert lengths == [1, 3, 3]
-    again = Data(tiny("dermogan", "data.batch=3", "data.pairs_batch=3"), 1).batch(2)
-    assert batch.pair_images is not None
-    assert np.array_equal(again.pair_images, batch.pair_images)  # whatever the others' batch
+    data = Data(recipe, 1)
+    warm, later = data.batch(0), data.batch(1)
+    assert warm.images is None
+    names = ("pair_images", "pair_filtered", "noise")
+    assert [len(getattr(warm, name)) for name in names] == [3, 3, 1]
+    assert [len(getattr(later, name)) for name in ("images", *names)] == [1, 1, 1, 1]
+    again = Data(tiny("dermogan", "data.batch=3", "data.pairs_batch=null"), 1).batch(0)
+    assert again.pair_images is not None
+    assert np.array_equal(again.pair_images, warm.pair_images)  # whatever the others' batch
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -185,6 +203,7 @@ def test_the_total_is_the_weighted_sum_of_its_parts(name: str) -> None:
             key: w.adversarial * parts[f"adversarial_{key}"]
             + w.identity * parts.get(f"identity_{key}", 0.0)
             + w.cycle * parts[f"cycle_{key}"]
+            + w.translated * parts.get(f"translated_{key}", 0.0)
             for key in ("prior_a", "image_a", "prior_c", "image_c")
             if f"cycle_{key}" in parts
         }
