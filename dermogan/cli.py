@@ -134,7 +134,7 @@ def train(
     tensorboard: bool | None,
     quiet: bool,
 ) -> None:
-    """Train what a recipe says, and keep the model that is best in validation."""
+    """Train what a recipe says; keep the model that is best in validation, or the last."""
     from dermogan.errors import DermoganError
     from dermogan.recipe import load_recipe
 

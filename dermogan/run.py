@@ -60,7 +60,7 @@ class Run:
     step : int
         Steps done.
     best, best_step : float, int
-        Score of the model that is kept, and the step it is of.
+        Score of the model that is kept, and its step.
     notes : list of str
         What a user should know before it goes on.
     """
@@ -196,7 +196,7 @@ class Run:
         name = self.recipe.validation.score
         shown.say(
             f"step {self.step}: {name} {finding.score:.3f}, "
-            f"best {self.best:.3f} at step {self.best_step}"
+            f"kept {self.best:.3f} at step {self.best_step}"
         )
         self._picture_of(finding)
         return finding.score

@@ -33,7 +33,7 @@ class Summary:
     Attributes
     ----------
     path : Path
-        The model that was best in validation.
+        The model that is kept.
     steps, best_step : int
     score : float
         Of the best model.
@@ -69,7 +69,7 @@ def train(
     tensorboard: bool | None = None,
     quiet: bool = False,
 ) -> Summary:
-    """Train what a recipe says, and keep the model that is best in validation.
+    """Train what a recipe says; keep the model that is best in validation, or the last.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,11 @@ from dermogan.cli import main
 from dermogan.data import Data
 from dermogan.errors import DermoganError
 from dermogan.files import write_whole
-from dermogan.model import load_model
+from dermogan.model import load_model, read_model
 from dermogan.recipe import Recipe
 from dermogan.systems import Patches
 from dermogan.trainer import Summary, train
-from dermogan.validate import membrane_f1
+from dermogan.validate import Validator, membrane_f1
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,6 +94,25 @@ def test_it_learns(tmp_path: Path) -> None:
 
 
 COMMAND = [sys.executable, "-c", "from dermogan.cli import main; main(prog_name='dermogan')"]
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("best", 2), ("last", 6)])
+def test_the_model_that_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, kept: int
+) -> None:
+    """Scores of 1/2, 1/4 and 1/6 after 2, 4 and 6 steps."""
+    recipe = tiny("supervised", "budget.steps=6", "budget.validate_every=2")
+    recipe = recipe.with_set([f"validation.keep={keep}"])
+    validate = Validator.__call__
+    calls = iter((2, 4, 6))
+    monkeypatch.setattr(
+        Validator,
+        "__call__",
+        lambda self, *given: replace(validate(self, *given), score=1 / next(calls)),
+    )
+    summary = train(recipe, tmp_path / "run", quiet=True)
+    assert (summary.best_step, summary.score) == (kept, pytest.approx(1 / kept))
+    assert read_model(summary.path)[2]["step"] == kept
 
 
 def test_kill_and_resume(tmp_path: Path) -> None:
