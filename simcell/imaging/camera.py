@@ -138,7 +138,12 @@ def exposure(spec: FluoCamera, share: FloatArray, streams: Streams, channel: int
 
 @njit(cache=True)
 def expose_row(
-    camera: Exposure, plane: int, place: tuple[int, int, int], light: Image, grey: NDArray[Any]
+    camera: Exposure,
+    plane: int,
+    place: tuple[int, int, int],
+    light: Image,
+    room: tuple[NDArray[np.uint64], Image],
+    grey: NDArray[Any],
 ) -> None:
     """Count the photons of a row, add read noise and digitise, every voxel by its place.
 
@@ -156,6 +161,8 @@ def expose_row(
         Place (z, y, x) of the first voxel.
     light : Image
         Relative brightness (x,); is overwritten.
+    room : pair of array
+        Two rows of the same length, to work in.
     grey : uint8 or uint16 array
         To be filled in (x,).
 
@@ -163,19 +170,22 @@ def expose_row(
     ----------
     Cornish & Fisher, Moments and cumulants in the specification of distributions (1938).
     """
-    z, y, first = place
+    (z, y, first), (words, count) = place, room
     row, photons = hashed.row_key(camera.arriving, z, y), camera.photons[plane]
-    count = np.empty(len(light), np.float32)
     for x in range(len(light)):
         light[x] = photons * max(light[x], np.float32(0.0))
-        count[x] = hashed.normal_of(hashed.word_at(row, x + first))
+    # Two loops: scrambling by itself is done four voxels at a time.
+    for x in range(len(light)):
+        words[x] = hashed.word_at(row, x + first)
+    for x in range(len(light)):
+        count[x] = hashed.normal_of(words[x])
     _skew(light, np.float32(camera.read_noise), count)
     if camera.read_noise < _SMEARS:
-        rows = row, hashed.row_key(camera.reading, z, y)
-        _count_few(light, rows, first, camera.read_noise, count)
+        reading = hashed.row_key(camera.reading, z, y)
+        _count_few(light, words, reading, first, camera.read_noise, count)
+    gain, offset, top = camera.gain, camera.offset, camera.top
     for x in range(len(light)):
-        level = np.rint(count[x] * camera.gain + camera.offset)
-        grey[x] = min(max(level, np.float32(0.0)), camera.top)
+        grey[x] = min(max(np.rint(count[x] * gain + offset), np.float32(0.0)), top)
 
 
 @njit(cache=True)
@@ -197,15 +207,20 @@ def _skew(mean: Image, read: np.float32, normal: Image) -> None:
 
 @njit(cache=True)
 def _count_few(
-    mean: Image, rows: tuple[np.uint64, np.uint64], start: int, read: float, count: Image
+    mean: Image,
+    words: NDArray[np.uint64],
+    reading: np.uint64,
+    start: int,
+    read: float,
+    count: Image,
 ) -> None:
     """Count few photons exactly, and add read noise by itself."""
     for x in range(len(mean)):
         if mean[x] > _SOME:
             continue
-        count[x] = _inverted(np.float64(mean[x]), hashed.word_at(rows[0], x + start))
+        count[x] = _inverted(np.float64(mean[x]), words[x])
         if read > 0:
-            count[x] += read * hashed.normal_of(hashed.word_at(rows[1], x + start))
+            count[x] += read * hashed.normal_of(hashed.word_at(reading, x + start))
 
 
 @njit(cache=True)

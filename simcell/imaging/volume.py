@@ -85,8 +85,9 @@ def _expose(
     """Blur a block, blurred along z so far, along y and x too, and expose it row by row."""
     between = np.empty(light.shape[2], np.float32)
     line = np.empty(grey.shape[2], np.float32)
+    room = np.empty(len(line), np.uint64), np.empty_like(line)
     for z in range(grey.shape[0]):
         for y in range(grey.shape[1]):
             row_of(light[z], y, weights[1], weights[2], between, line)
             place = z + start[0], y + start[1], start[2]
-            expose_row(camera, z, place, line, grey[z, y])
+            expose_row(camera, z, place, line, room, grey[z, y])
