@@ -182,9 +182,10 @@ def lay_out(scene: Scene, *, seed: int, index: int) -> Canvas:
     if not isinstance(spec, BandedSpec):
         msg = f"cells.kind = {spec.kind!r}: painted whole; use one of {', '.join(IN_BANDS)}"
         raise SimcellError(msg)
-    return Canvas(
-        scene, seed, index, cells.lay_out(spec, _scatter(scene, streams), scene.frame.grid, streams)
-    )
+    grid = scene.frame.grid
+    over = max(imaging.halo(scene.imaging, grid))
+    layout = cells.lay_out(spec, _scatter(scene, streams), grid, streams, over)
+    return Canvas(scene, seed, index, layout)
 
 
 def excerpt(scene: Scene, *, seed: int, index: int, side: int = 512) -> Sample:

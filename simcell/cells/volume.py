@@ -51,9 +51,10 @@ class VolumeLayout:
         Of the pairs that reach into the field.
     label_of : IntArray
         Label of each owner, 0 = none.
-    outside : callable
-        Lays out the other pairs, as far as so many voxels beyond the field, and numbers
-        their owners: their light may reach in, and nothing else of them.
+    around : callable
+        Returns the runs as far as so many voxels beyond the field, those of the other
+        pairs, which it lays out, and numbers of their owners: their light may reach in,
+        and nothing else of them.
     """
 
     grid: Grid
@@ -62,7 +63,7 @@ class VolumeLayout:
     pattern: Pattern
     runs: Runs
     label_of: IntArray
-    outside: Callable[[int], tuple[Runs, IntArray]]
+    around: Callable[[int], tuple[Runs, Runs, IntArray]]
 
     def paint(self, block: Block) -> VolumePainted:
         """Paint a block, which may reach beyond the field.
@@ -74,15 +75,19 @@ class VolumeLayout:
         most = len(self.runs.start)
         over = int(max(-start.min(), (start + block.shape - field).max()))
         if over > 0:
-            beyond, number = self.outside(over)
+            runs, beyond, number = self.around(over)
             paint(beyond, block.start, owner, most + number)
-        paint(self.runs, block.start, owner, np.arange(1, most + 1, dtype=np.int32))
+        else:
+            runs = self.runs
+        paint(runs, block.start, owner, np.arange(1, most + 1, dtype=np.int32))
         labels, classes = np.zeros_like(owner), np.zeros(block.shape, np.uint8)
         _name(owner, start, field, self.label_of, labels, classes)
         return VolumePainted(block, labels, classes, owner)
 
 
-def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) -> VolumeLayout:
+def lay_out(
+    spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams, over: int = 0
+) -> VolumeLayout:
     """Lay out pairs around the points.
 
     Parameters
@@ -93,6 +98,9 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
     grid : Grid
         The field.
     streams : Streams
+    over : int
+        How many voxels beyond the field blocks will reach; if they go farther, pairs are
+        carved again.
 
     Examples
     --------
@@ -107,7 +115,7 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
     chosen = _side_by_side(pairs, np.flatnonzero(near))
     solids = _solids(pairs, warp, chosen, grid, 0)
     near[chosen] = solids.size.reshape(-1, 2, 3).any(axis=(1, 2))
-    runs = carve(solids, grid.shape)
+    runs = carve(solids, grid.shape, over)
     seen = np.flatnonzero(runs.moments[:, 0])
     seen = seen[np.argsort(runs.moments[seen, 10], kind="stable")]
     label_of = np.zeros(len(solids.start) + 1, np.int32)
@@ -121,15 +129,17 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
         objects[f"seed_{name}_um"] = pairs.centre[parent, k]
 
     @cache
-    def outside(over: int) -> tuple[Runs, IntArray]:
+    def around(far: int) -> tuple[Runs, Runs, IntArray]:
+        wide = runs if far <= over else carve(solids, grid.shape, far, amodal=False)
         rows = np.flatnonzero(~near)
-        some = np.flatnonzero(_reaches(pairs, warp, grid, over)[rows])
-        far = carve(_solids(pairs, warp, rows[some], grid, over), grid.shape)
+        some = np.flatnonzero(_reaches(pairs, warp, grid, far)[rows])
+        others = _solids(pairs, warp, rows[some], grid, far)
         # Numbers stay those of all pairs, whatever part of them is laid out.
         number = 2 * some[:, None] + np.array([1, 2])
-        return far, number.astype(np.int32).ravel()
+        beyond = carve(others, grid.shape, far, amodal=False)
+        return wide, beyond, number.astype(np.int32).ravel()
 
-    return VolumeLayout(grid, objects, adjacency, used, runs, label_of, outside)
+    return VolumeLayout(grid, objects, adjacency, used, runs, label_of, around)
 
 
 def _warp(spec: NucleusGolgi, n: int, streams: Streams) -> Warp:
