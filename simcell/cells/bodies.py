@@ -165,7 +165,9 @@ def _add(runs: Shorts, k: int, start: Ints, i: int, field: Ints, moments: FloatA
         moments[i, 11] = 1.0
 
 
-def paint(runs: Runs, start: tuple[int, ...], out: IntArray, number: IntArray) -> None:
+def paint(
+    runs: Runs, start: tuple[int, ...], out: NDArray[np.integer], number: NDArray[np.integer]
+) -> None:
     """Paint the number of its solid on every voxel of a block."""
     low, high = np.array(start), np.array(start) + out.shape
     chosen = np.flatnonzero(np.all((runs.start < high) & (runs.start + runs.size > low), axis=1))
@@ -175,12 +177,12 @@ def paint(runs: Runs, start: tuple[int, ...], out: IntArray, number: IntArray) -
 @njit(cache=True, error_model="numpy")
 def _paint(
     chosen: Ints,
-    number: IntArray,
+    number: NDArray[np.integer],
     start: Ints,
     at: Ints,
     runs: Shorts,
     low: Ints,
-    out: IntArray,
+    out: NDArray[np.integer],
 ) -> None:
     nz, ny, nx = out.shape
     for i in chosen:

@@ -157,8 +157,6 @@ def _claim_slab(
     moments: FloatArray,
 ) -> int:
     """Claim the voxels of solid i at one y; return how many spans there are now."""
-    low, high = bounds
-    within = low[1] <= y < high[1]
     oz, ox, lz, lx = (
         solids.start[i, 0],
         solids.start[i, 2],
@@ -182,18 +180,14 @@ def _claim_slab(
                 at = c * steps[2]
                 a, b = _within(p, q, r, at, steps[2])
                 a, b = max(a, left), min(b, right)
+                moments[i, 13] += max(b - a, 0)
+                a, b = _clip(a, b, z + lz, y, lx, bounds)
                 if a >= b:
                     continue
-                moments[i, 13] += b - a
-                if not within or not low[0] <= z + lz < high[0]:
-                    continue
-                a, b = max(a, low[2] - lx), min(b, high[2] - lx)
-                if a >= b:
-                    continue
-                t, shift = -at * pace, lx - low[2]
+                t, shift = -at * pace, lx - bounds[0][2]
                 _claim(
                     claims,
-                    z + lz - low[0],
+                    z + lz - bounds[0][0],
                     a + shift,
                     b + shift,
                     (t - shift * pace, pace),
@@ -219,6 +213,15 @@ def _within(p: float, q: float, r: float, at: int, step: int) -> tuple[int, int]
     root, pace = np.sqrt(root), step / r
     a, b = int(np.ceil((-q - root) * pace)), int(np.floor((root - q) * pace)) + 1
     return at + max(a, 0), at + min(b, step)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _clip(a: int, b: int, z: int, y: int, shift: int, bounds: tuple[Ints, Ints]) -> tuple[int, int]:
+    """Return the voxels of [a, b) that can be claimed; they are counted from ``shift``."""
+    low, high = bounds
+    if not (low[0] <= z < high[0] and low[1] <= y < high[1]):
+        return 0, 0
+    return max(a, low[2] - shift), min(b, high[2] - shift)
 
 
 @njit(cache=True, error_model="numpy")

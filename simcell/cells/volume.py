@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from simcell.arrays import (
@@ -65,24 +64,30 @@ class VolumeLayout:
     label_of: IntArray
     around: Callable[[int], tuple[Runs, Runs, IntArray]]
 
-    def paint(self, block: Block) -> VolumePainted:
+    def paint(self, block: Block, halo: tuple[int, ...] = (0, 0, 0)) -> VolumePainted:
         """Paint a block, which may reach beyond the field.
 
         Beyond its edges, pairs that reach into the field hide those that do not.
         """
-        owner = np.zeros(block.shape, np.int32)
-        start, field = np.array(block.start), np.array(self.grid.shape)
-        most = len(self.runs.start)
-        over = int(max(-start.min(), (start + block.shape - field).max()))
+        wide, most, runs = block.grown(halo), len(self.runs.start), self.runs
+        owner = np.zeros(wide.shape, np.int32)
+        start, field = np.array(wide.start), np.array(self.grid.shape)
+        over = int(max(-start.min(), (start + wide.shape - field).max()))
         if over > 0:
             runs, beyond, number = self.around(over)
-            paint(beyond, block.start, owner, most + number)
-        else:
-            runs = self.runs
-        paint(runs, block.start, owner, np.arange(1, most + 1, dtype=np.int32))
-        labels, classes = np.zeros_like(owner), np.zeros(block.shape, np.uint8)
-        _name(owner, start, field, self.label_of, labels, classes)
-        return VolumePainted(block, labels, classes, owner)
+            paint(beyond, wide.start, owner, most + number)
+        paint(runs, wide.start, owner, np.arange(1, most + 1, dtype=np.int32))
+        labels, classes = np.zeros(block.shape, np.int32), np.zeros(block.shape, np.uint8)
+        # Inside the field alone: runs end at its edges.
+        low = np.maximum(block.start, 0)
+        ends = np.minimum(np.add(block.start, block.shape), field)
+        inside = tuple(
+            slice(a - s, max(a, b) - s) for a, b, s in zip(low, ends, block.start, strict=True)
+        )
+        paint(self.runs, tuple(low), labels[inside], self.label_of[1:])
+        kind = (1 + np.arange(most) % 2).astype(np.uint8)
+        paint(self.runs, tuple(low), classes[inside], kind)
+        return VolumePainted(wide, labels, classes, owner)
 
 
 def lay_out(
@@ -239,23 +244,3 @@ def _axes(sums: FloatArray, mean: FloatArray, spacing: FloatArray) -> tuple[Floa
     last = np.where(axis[:, 2] != 0, axis[:, 2], np.where(axis[:, 1] != 0, axis[:, 1], axis[:, 0]))
     # Of an ellipsoid with semi-axis a, the second moment is a²/5.
     return 2 * np.sqrt(5 * np.maximum(values, 0)), axis * np.where(last < 0, -1.0, 1.0)[:, None]
-
-
-@njit(cache=True)
-def _name(
-    owner: IntArray,
-    start: NDArray[np.int64],
-    field: NDArray[np.int64],
-    label_of: IntArray,
-    labels: IntArray,
-    classes: NDArray[np.uint8],
-) -> None:
-    """Turn owners into labels and classes, inside the field."""
-    nz, ny, nx = owner.shape
-    for z in range(max(0, -start[0]), min(nz, field[0] - start[0])):
-        for y in range(max(0, -start[1]), min(ny, field[1] - start[1])):
-            for x in range(max(0, -start[2]), min(nx, field[2] - start[2])):
-                o = owner[z, y, x]
-                if o > 0:
-                    labels[z, y, x] = label_of[o]
-                    classes[z, y, x] = 1 + (o - 1) % 2

@@ -207,13 +207,20 @@ def _light_up(
             row_at(lattice, plane, y, first, rough)
             for x in range(len(rough)):
                 rough[x] = _lognormal(rough[x], sigma, half)
-            numbers, x = owner[z, y, :last], first
-            while x < last:
-                x, end = _next(numbers, x, odd)
-                for c in range(len(shares)):
-                    for i in range(x, end):
-                        light[c, z, y, i] += shares[c] * (level[numbers[i]] * line[i])
-                x = end
+            _add_row(light[:, z, y], shares, owner[z, y, :last], first, odd, level, line)
+
+
+@njit(cache=True)
+def _add_row(
+    light: Image, shares: Image, owner: IntArray, x: int, odd: int, level: Image, rough: Image
+) -> None:
+    """Add the light of a row's owners of one kind, from voxel ``x`` on, to all channels."""
+    while x < len(owner):
+        x, end = _next(owner, x, odd)
+        for c in range(len(shares)):
+            for i in range(x, end):
+                light[c, i] += shares[c] * (level[owner[i]] * rough[i])
+        x = end
 
 
 @njit(cache=True)

@@ -61,7 +61,7 @@ def knots(
     _widen(spans, y, weight_y.shape[1], of_planes)
     _widen(of_planes.swapaxes(0, 1), z, weight_z.shape[1], of_nodes)
     values = np.empty((*many, block.shape[2]), np.float32)
-    _draw(of, first, of_nodes, x, weight_x, values)
+    _draw(of, (first[0], first[1], first[2]), of_nodes, x, weight_x, values)
     return Knots(values, of_planes, z, y, weight_z, weight_y)
 
 

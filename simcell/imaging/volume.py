@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from simcell import hashed
 from simcell.arrays import Grid, Image, Painted, VolumePainted
 from simcell.fields import FWHM
-from simcell.imaging.camera import Exposure, exposure, expose_row
+from simcell.imaging.camera import Exposure, expose_row, exposure
 from simcell.imaging.focus import blur_planes, row_of
 from simcell.imaging.glow import glow
 from simcell.rng import Streams
@@ -60,24 +60,26 @@ def image(spec: FluorescenceVolume, painted: Painted, grid: Grid, streams: Strea
     """
     assert isinstance(painted, VolumePainted)
     sigma, edge = sigma_px(spec, grid), halo(spec, grid)
-    start = tuple(s + h for s, h in zip(painted.block.start, edge, strict=True))
+    sz, sy, sx = (s + h for s, h in zip(painted.block.start, edge, strict=True))
     shape = tuple(n - 2 * h for n, h in zip(painted.block.shape, edge, strict=True))
-    depth = (start[0] + np.arange(shape[0]) + 0.5) * grid.spacing_um[0]
+    depth = (sz + np.arange(shape[0]) + 0.5) * grid.spacing_um[0]
     length = spec.optics.attenuation_um
     share = np.ones(len(depth)) if length is None else np.exp(-depth / length)
-    weights = tuple(hashed.gaussian(s) for s in sigma)
+    along_z, *across = (hashed.gaussian(s) for s in sigma)
     light = glow(spec, painted, grid, streams)
     grey = np.empty((spec.channels, *shape), np.uint16 if spec.camera.bits == 16 else np.uint8)
     for channel, seen in enumerate(light):
-        blur_planes(seen, weights[0])
-        _expose(seen, weights, exposure(spec.camera, share, streams, channel), start, grey[channel])
+        blur_planes(seen, along_z)
+        camera = exposure(spec.camera, share, streams, channel)
+        _expose(seen, across[0], across[1], camera, (sz, sy, sx), grey[channel])
     return grey[0] if spec.channels == 1 else grey
 
 
 @njit(cache=True)
 def _expose(
     light: Image,
-    weights: tuple[Image, Image, Image],
+    weight_y: Image,
+    weight_x: Image,
     camera: Exposure,
     start: tuple[int, int, int],
     grey: NDArray[Any],
@@ -88,6 +90,6 @@ def _expose(
     room = np.empty(len(line), np.uint64), np.empty_like(line)
     for z in range(grey.shape[0]):
         for y in range(grey.shape[1]):
-            row_of(light[z], y, weights[1], weights[2], between, line)
+            row_of(light[z], y, weight_y, weight_x, between, line)
             place = z + start[0], y + start[1], start[2]
             expose_row(camera, z, place, line, room, grey[z, y])
