@@ -65,22 +65,23 @@ def _fold(source: Image, at: int, skip: int, weight: Image, out: Image) -> None:
 
     Up to four pairs at a time: more do not make use of the processor's registers.
     """
-    n, pairs = len(out), len(weight) - 1
-    out[:] = source[at : at + n]
-    out *= weight[0]
-    k = 1
+    n, pairs, k = len(out), len(weight) - 1, 1
+    middle, p = source[at : at + n], weight[0]
+    for x in range(n):
+        out[x] = p * middle[x]
     while k <= pairs:
         i, j = at - k * skip, at + k * skip
-        a, b = source[i : i + n], source[j : j + n]
+        # Weights are read before the loops, which else could not tell them from sums.
+        a, b, p = source[i : i + n], source[j : j + n], weight[k]
         if k == pairs:
             for x in range(n):
-                out[x] += weight[k] * (a[x] + b[x])
+                out[x] += p * (a[x] + b[x])
             k += 1
             continue
         i, j = i - skip, j + skip
         c, d = source[i : i + n], source[j : j + n]
         if k + 3 > pairs:
-            p, q = weight[k], weight[k + 1]
+            q = weight[k + 1]
             for x in range(n):
                 out[x] = (out[x] + p * (a[x] + b[x])) + q * (c[x] + d[x])
             k += 2
@@ -88,7 +89,7 @@ def _fold(source: Image, at: int, skip: int, weight: Image, out: Image) -> None:
         e, f = source[i - skip : i - skip + n], source[j + skip : j + skip + n]
         i, j = i - 2 * skip, j + 2 * skip
         g, h = source[i : i + n], source[j : j + n]
-        p, q, r, s = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
+        q, r, s = weight[k + 1], weight[k + 2], weight[k + 3]
         for x in range(n):
             near = (out[x] + p * (a[x] + b[x])) + q * (c[x] + d[x])
             out[x] = (near + r * (e[x] + f[x])) + s * (g[x] + h[x])
