@@ -213,11 +213,11 @@ class Painted:
     Parameters
     ----------
     block : Block
-        What was painted.
+        What was painted, with a halo for imaging to look at.
     labels : IntArray
-        Label image of the block; right inside the field, 0 beyond its edges.
+        Label image of the block without its halo; 0 beyond the field's edges.
     classes : uint8 array
-        Semantic class of every pixel.
+        Semantic class of every pixel of ``labels``.
     """
 
     block: Block

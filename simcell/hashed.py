@@ -110,34 +110,34 @@ def smooth(of: np.uint64, block: Block, scale_px: tuple[float, ...]) -> Image:
     >>> field.shape, bool(0.5 < field.std() < 1.5)
     ((64, 64), True)
     """
-    field, joints = lattice(of, block, scale_px)
+    first, joints = joins(block, scale_px)
+    counts = tuple(int(node[-1]) + weight.shape[1] for node, weight in joints)
+    field = normals(of, Block(first, counts))
     # Along x first: the field is smallest then, and later rows lie in memory as they are.
     for axis, (node, weight) in reversed(list(enumerate(joints))):
         field = along(field, axis, node, weight)
     return field
 
 
-def lattice(
-    of: np.uint64, block: Block, scale_px: tuple[float, ...]
-) -> tuple[Image, list[tuple[NDArray[np.intp], Image]]]:
-    """Return what `smooth` joins: the lattice's normal numbers, and how, along each axis.
+def joins(
+    block: Block, scale_px: tuple[float, ...]
+) -> tuple[tuple[int, ...], list[tuple[NDArray[np.intp], Image]]]:
+    """Return the nodes that `smooth` joins over a block, and how.
 
     Returns
     -------
-    Image
-        A number for every node that the block depends on.
+    tuple of int
+        The lattice's first node that the block depends on, along each axis.
     list of (intp array, Image)
-        For each axis the first node (n,) of every pixel, and its weights (n, 4); (n, 1)
-        where every pixel has a node of its own.
+        For each axis the first node (n,) of every pixel, counted from that one, and its
+        weights (n, 4); (n, 1) where every pixel has a node of its own.
     """
-    steps = [max(1.0, s / SCALE_PER_STEP) for s in scale_px]
-    first, joints, counts = [], [], []
-    for start, size, step in zip(block.start, block.shape, steps, strict=True):
-        node, weight = _spline(start, size, step)
+    first, joints = [], []
+    for start, size, scale in zip(block.start, block.shape, scale_px, strict=True):
+        node, weight = _spline(start, size, max(1.0, scale / SCALE_PER_STEP))
         first.append(int(node[0]))
-        counts.append(int(node[-1] - node[0]) + weight.shape[1])
         joints.append((node - node[0], weight))
-    return normals(of, Block(tuple(first), tuple(counts))), joints
+    return tuple(first), joints
 
 
 def soften(image: Image, sigma_px: tuple[float, ...]) -> Image:
@@ -154,8 +154,8 @@ def soften(image: Image, sigma_px: tuple[float, ...]) -> Image:
         taps = reach(sigma)
         if taps == 0:
             continue
-        kernel = np.exp(-0.5 * (np.arange(-taps, taps + 1) / sigma) ** 2)
-        weight = (kernel / kernel.sum()).astype(np.float32)
+        half = gaussian(sigma)
+        weight = np.concatenate([half[:0:-1], half])
         size = image.shape[axis] - 2 * taps
         if axis == image.ndim - 1:
             rows = np.ascontiguousarray(image).reshape(-1, image.shape[-1])
@@ -169,6 +169,22 @@ def soften(image: Image, sigma_px: tuple[float, ...]) -> Image:
 def reach(sigma_px: float) -> int:
     """Return how many pixels away a Gaussian blur of this sigma still counts."""
     return 0 if sigma_px < 0.05 else max(1, int(np.ceil(_REACH * sigma_px)))
+
+
+def gaussian(sigma_px: float) -> Image:
+    """Return the weights of a Gaussian from its middle to `reach`, both included.
+
+    Examples
+    --------
+    >>> half = gaussian(0.5)
+    >>> len(half), round(float(half[0] + 2 * half[1:].sum()), 6)
+    (3, 1.0)
+    """
+    taps = reach(sigma_px)
+    if taps == 0:
+        return np.ones(1, np.float32)
+    kernel = np.exp(-0.5 * (np.arange(taps + 1) / sigma_px) ** 2)
+    return np.asarray(kernel / (2 * kernel.sum() - kernel[0]), np.float32)
 
 
 def _three(sides: tuple[int, ...], missing: int) -> tuple[int, int, int]:

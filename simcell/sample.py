@@ -91,8 +91,11 @@ class Layout(Protocol):
     @property
     def pattern(self) -> Pattern: ...  # noqa: D102
 
-    def paint(self, block: Block) -> Painted:
-        """Paint a block, which may reach beyond the field, pixel by pixel as any other would."""
+    def paint(self, block: Block, halo: tuple[int, ...] = ...) -> Painted:
+        """Paint a block, which may reach beyond the field, pixel by pixel as any other would.
+
+        ``halo``: how many pixels around it imaging looks at too; 0 by default.
+        """
         ...
 
 

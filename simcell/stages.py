@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcell import cells, imaging, points, prior, region
-from simcell.arrays import BoolArray, FloatArray, Grid, Pattern, Window, band, middle, without
+from simcell.arrays import BoolArray, FloatArray, Grid, Pattern, Window, band, middle
 from simcell.errors import SimcellError
 from simcell.rng import Streams
 from simcell.sample import Layout, Sample
@@ -157,10 +157,8 @@ class Canvas:
         grid = self.grid
         spec = self.scene.imaging if imaged else NoImage()
         halo = imaging.halo(spec, grid)
-        painted = self.layout.paint(band(grid.shape, rows).grown(halo))
-        inner = without(halo)
-        labels = np.ascontiguousarray(painted.labels[inner])
-        classes = np.ascontiguousarray(painted.classes[inner])
+        painted = self.layout.paint(band(grid.shape, rows), halo)
+        labels, classes = painted.labels, painted.classes
         made: dict[str, NDArray[Any]] = {"labels": labels, "classes": classes}
         made["prior"] = _prior(self.scene, classes)
         image = imaging.render_block(spec, painted, grid, Streams(self.seed, self.index))
@@ -182,9 +180,10 @@ def lay_out(scene: Scene, *, seed: int, index: int) -> Canvas:
     if not isinstance(spec, BandedSpec):
         msg = f"cells.kind = {spec.kind!r}: painted whole; use one of {', '.join(IN_BANDS)}"
         raise SimcellError(msg)
-    return Canvas(
-        scene, seed, index, cells.lay_out(spec, _scatter(scene, streams), scene.frame.grid, streams)
-    )
+    grid = scene.frame.grid
+    over = max(imaging.halo(scene.imaging, grid))
+    layout = cells.lay_out(spec, _scatter(scene, streams), grid, streams, over)
+    return Canvas(scene, seed, index, layout)
 
 
 def excerpt(scene: Scene, *, seed: int, index: int, side: int = 512) -> Sample:

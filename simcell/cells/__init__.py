@@ -85,7 +85,9 @@ def grow(
             assert_never(spec)
 
 
-def lay_out(spec: BandedSpec, pattern: Pattern, grid: Grid, streams: Streams) -> Layout:
+def lay_out(
+    spec: BandedSpec, pattern: Pattern, grid: Grid, streams: Streams, over: int = 0
+) -> Layout:
     """Lay out cells that are painted band by band.
 
     Parameters
@@ -96,6 +98,8 @@ def lay_out(spec: BandedSpec, pattern: Pattern, grid: Grid, streams: Streams) ->
     grid : Grid
         The field.
     streams : Streams
+    over : int
+        How many pixels beyond the field blocks will reach; to go farther takes longer.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def lay_out(spec: BandedSpec, pattern: Pattern, grid: Grid, streams: Streams) ->
     """
     match spec:
         case NucleusGolgi():
-            return volume.lay_out(spec, pattern, grid, streams)
+            return volume.lay_out(spec, pattern, grid, streams, over)
         case Mosaic():
             return mosaic.lay_out(spec, pattern, grid, streams)
         case _:

@@ -29,18 +29,31 @@ _LAST = (1 << 31) - 1
 """The lower half of a claim says whose it is: this, less the number of the solid."""
 
 
-def carve(solids: Solids, shape: tuple[int, ...]) -> Runs:
-    """Share the voxels among solids; 2 i and 2 i + 1 are a nucleus and its Golgi."""
+def carve(solids: Solids, shape: tuple[int, ...], over: int, *, amodal: bool = True) -> Runs:
+    """Share the voxels among solids; 2 i and 2 i + 1 are a nucleus and its Golgi.
+
+    Parameters
+    ----------
+    solids : Solids
+    shape : tuple of int
+        The field.
+    over : int
+        Voxels farther than this beyond the field are nobody's.
+    amodal : bool
+        Count those voxels all the same, for the last column of ``Runs.moments``.
+    """
     start, size, n = solids.start, solids.size, len(solids.start)
     field, moments = np.array(shape, np.int64), np.zeros((n, MOMENTS))
     counts, parts = [np.zeros(n, np.int64)], []
     some = size.all(axis=1)
     if some.any():
-        low, high = start[some].min(axis=0), (start + size)[some].max(axis=0)
-        claims = np.zeros((high[0] - low[0], high[2] - low[2]), np.int64)
-        for top in range(low[1], high[1], _ROWS):
-            rows = top, min(top + _ROWS, high[1])
-            runs, owner = _share(solids, rows, low, claims, field, moments)
+        least, most = start[some].min(axis=0), (start + size)[some].max(axis=0)
+        low, high = np.maximum(least, -over), np.minimum(most, field + over)
+        first, last = (least[1], most[1]) if amodal else (low[1], high[1])
+        claims = np.zeros(np.maximum(high - low, 0)[[0, 2]], np.int64)
+        for top in range(first, last, _ROWS):
+            rows = top, min(top + _ROWS, last)
+            runs, owner = _share(solids, rows, (low, high), claims, field, moments)
             counts.append(np.bincount(owner, minlength=n))
             parts.append((runs, owner))
     at = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.sum(counts, axis=0))])
@@ -53,7 +66,12 @@ def carve(solids: Solids, shape: tuple[int, ...]) -> Runs:
 
 @njit(cache=True, error_model="numpy")
 def _share(
-    solids: Solids, rows: tuple[int, int], low: Ints, claims: Ints, field: Ints, moments: FloatArray
+    solids: Solids,
+    rows: tuple[int, int],
+    bounds: tuple[Ints, Ints],
+    claims: Ints,
+    field: Ints,
+    moments: FloatArray,
 ) -> tuple[Shorts, Ints]:
     """Let solids claim the voxels of rows along y; return the runs they get, and whose each is.
 
@@ -61,12 +79,13 @@ def _share(
     ----------
     rows : tuple of int
         First, and one past the last.
-    low : Ints
-        Voxel of ``claims[0, 0]``, along z and x.
+    bounds : tuple of Ints
+        First voxel, and one past the last, that can be claimed; ``claims[0, 0]`` is the
+        first, along z and x.
     claims : Ints
         Room for the deepest claim (z, x) on each voxel of a plane, all 0 = none.
     """
-    n = len(solids.start)
+    n, low = len(solids.start), bounds[0]
     most, here, at = 2, np.empty(n, np.int64), np.zeros(n + 1, np.int64)
     for i in range(n):
         most = max(most, solids.nodes_along[i, 0], solids.nodes_along[i, 2])
@@ -74,7 +93,7 @@ def _share(
     spans = np.empty((1 << 12, 4), np.int16)
     runs, owner, used = np.empty((1 << 16, 4), np.int16), np.empty(1 << 16, np.int64), 0
     for y in range(rows[0], rows[1]):
-        spans, m = _claim_plane(solids, y, slab, row, low, claims, spans, here, at)
+        spans, m = _claim_plane(solids, y, slab, row, bounds, claims, spans, here, at, moments)
         # A run ends where a span does, where another owner begins, or at the field's edge.
         room = used + at[m] + claims.size
         if room > len(runs):
@@ -97,11 +116,12 @@ def _claim_plane(
     y: int,
     slab: FloatArray,
     row: FloatArray,
-    low: Ints,
+    bounds: tuple[Ints, Ints],
     claims: Ints,
     spans: Shorts,
     here: Ints,
     at: Ints,
+    moments: FloatArray,
 ) -> tuple[Shorts, int]:
     """Let all solids claim voxels of a plane; return their spans, and how many solids.
 
@@ -115,7 +135,10 @@ def _claim_plane(
         if room > len(spans):
             spans = np.concatenate((spans, np.empty((room, 4), np.int16)))
         slab_at(solids, i, y, slab)
-        here[m], at[m + 1] = i, _claim_slab(solids, i, y, slab, row, low, claims, spans, at[m])
+        here[m], at[m + 1] = (
+            i,
+            _claim_slab(solids, i, y, slab, row, bounds, claims, spans, at[m], moments),
+        )
         m += 1
     return spans, m
 
@@ -127,10 +150,11 @@ def _claim_slab(
     y: int,
     slab: FloatArray,
     row: FloatArray,
-    low: Ints,
+    bounds: tuple[Ints, Ints],
     claims: Ints,
     spans: Shorts,
     used: int,
+    moments: FloatArray,
 ) -> int:
     """Claim the voxels of solid i at one y; return how many spans there are now."""
     oz, ox, lz, lx = (
@@ -156,12 +180,14 @@ def _claim_slab(
                 at = c * steps[2]
                 a, b = _within(p, q, r, at, steps[2])
                 a, b = max(a, left), min(b, right)
+                moments[i, 13] += max(b - a, 0)
+                a, b = _clip(a, b, z + lz, y, lx, bounds)
                 if a >= b:
                     continue
-                t, shift = -at * pace, lx - low[2]
+                t, shift = -at * pace, lx - bounds[0][2]
                 _claim(
                     claims,
-                    z + lz - low[0],
+                    z + lz - bounds[0][0],
                     a + shift,
                     b + shift,
                     (t - shift * pace, pace),
@@ -187,6 +213,15 @@ def _within(p: float, q: float, r: float, at: int, step: int) -> tuple[int, int]
     root, pace = np.sqrt(root), step / r
     a, b = int(np.ceil((-q - root) * pace)), int(np.floor((root - q) * pace)) + 1
     return at + max(a, 0), at + min(b, step)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _clip(a: int, b: int, z: int, y: int, shift: int, bounds: tuple[Ints, Ints]) -> tuple[int, int]:
+    """Return the voxels of [a, b) that can be claimed; they are counted from ``shift``."""
+    low, high = bounds
+    if not (low[0] <= z < high[0] and low[1] <= y < high[1]):
+        return 0, 0
+    return max(a, low[2] - shift), min(b, high[2] - shift)
 
 
 @njit(cache=True, error_model="numpy")
@@ -234,7 +269,6 @@ def _cut(
         z, y = np.int64(spans[k, 0]), np.int64(spans[k, 1])
         a, b = np.int64(spans[k, 2]), np.int64(spans[k, 3])
         left, right = -ox, field[2] - ox
-        moments[i, 13] += b - a
         if 0 <= z + oz < field[0] and 0 <= y + oy < field[1]:
             moments[i, 12] += max(0, min(b, right) - max(a, left))
         else:

@@ -59,13 +59,14 @@ class MosaicLayout:
     plan: Plan
     runs: runs.Runs
 
-    def paint(self, block: Block) -> PaintedMosaic:
+    def paint(self, block: Block, halo: tuple[int, ...] = (0, 0)) -> PaintedMosaic:
         """Paint a block, which may reach beyond the field."""
-        plan = self.plan
+        plan, inner = self.plan, block
+        block = block.grown(halo)
         bend = plan.bend(block)
         near, gaps = plan.regions_at(block, bend)
         papilla, wall, radial = plan.papillae_at(block, bend, near)
-        labels = runs.paint(self.runs, block)
+        labels = runs.paint(self.runs, inner)
         kind = np.concatenate([np.zeros(1, np.uint8), self.objects["type"].astype(np.uint8)])
         return PaintedMosaic(
             block=block,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from simcell.arrays import (
@@ -51,9 +50,10 @@ class VolumeLayout:
         Of the pairs that reach into the field.
     label_of : IntArray
         Label of each owner, 0 = none.
-    outside : callable
-        Lays out the other pairs, as far as so many voxels beyond the field, and numbers
-        their owners: their light may reach in, and nothing else of them.
+    around : callable
+        Returns the runs as far as so many voxels beyond the field, those of the other
+        pairs, which it lays out, and numbers of their owners: their light may reach in,
+        and nothing else of them.
     """
 
     grid: Grid
@@ -62,27 +62,37 @@ class VolumeLayout:
     pattern: Pattern
     runs: Runs
     label_of: IntArray
-    outside: Callable[[int], tuple[Runs, IntArray]]
+    around: Callable[[int], tuple[Runs, Runs, IntArray]]
 
-    def paint(self, block: Block) -> VolumePainted:
+    def paint(self, block: Block, halo: tuple[int, ...] = (0, 0, 0)) -> VolumePainted:
         """Paint a block, which may reach beyond the field.
 
         Beyond its edges, pairs that reach into the field hide those that do not.
         """
-        owner = np.zeros(block.shape, np.int32)
-        start, field = np.array(block.start), np.array(self.grid.shape)
-        most = len(self.runs.start)
-        over = int(max(-start.min(), (start + block.shape - field).max()))
+        wide, most, runs = block.grown(halo), len(self.runs.start), self.runs
+        owner = np.zeros(wide.shape, np.int32)
+        start, field = np.array(wide.start), np.array(self.grid.shape)
+        over = int(max(-start.min(), (start + wide.shape - field).max()))
         if over > 0:
-            beyond, number = self.outside(over)
-            paint(beyond, block.start, owner, most + number)
-        paint(self.runs, block.start, owner, np.arange(1, most + 1, dtype=np.int32))
-        labels, classes = np.zeros_like(owner), np.zeros(block.shape, np.uint8)
-        _name(owner, start, field, self.label_of, labels, classes)
-        return VolumePainted(block, labels, classes, owner)
+            runs, beyond, number = self.around(over)
+            paint(beyond, wide.start, owner, most + number)
+        paint(runs, wide.start, owner, np.arange(1, most + 1, dtype=np.int32))
+        labels, classes = np.zeros(block.shape, np.int32), np.zeros(block.shape, np.uint8)
+        # Inside the field alone: runs end at its edges.
+        low = np.maximum(block.start, 0)
+        ends = np.minimum(np.add(block.start, block.shape), field)
+        inside = tuple(
+            slice(a - s, max(a, b) - s) for a, b, s in zip(low, ends, block.start, strict=True)
+        )
+        paint(self.runs, tuple(low), labels[inside], self.label_of[1:])
+        kind = (1 + np.arange(most) % 2).astype(np.uint8)
+        paint(self.runs, tuple(low), classes[inside], kind)
+        return VolumePainted(wide, labels, classes, owner)
 
 
-def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) -> VolumeLayout:
+def lay_out(
+    spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams, over: int = 0
+) -> VolumeLayout:
     """Lay out pairs around the points.
 
     Parameters
@@ -93,6 +103,9 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
     grid : Grid
         The field.
     streams : Streams
+    over : int
+        How many voxels beyond the field blocks will reach; if they go farther, pairs are
+        carved again.
 
     Examples
     --------
@@ -107,7 +120,7 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
     chosen = _side_by_side(pairs, np.flatnonzero(near))
     solids = _solids(pairs, warp, chosen, grid, 0)
     near[chosen] = solids.size.reshape(-1, 2, 3).any(axis=(1, 2))
-    runs = carve(solids, grid.shape)
+    runs = carve(solids, grid.shape, over)
     seen = np.flatnonzero(runs.moments[:, 0])
     seen = seen[np.argsort(runs.moments[seen, 10], kind="stable")]
     label_of = np.zeros(len(solids.start) + 1, np.int32)
@@ -121,15 +134,17 @@ def lay_out(spec: NucleusGolgi, pattern: Pattern, grid: Grid, streams: Streams) 
         objects[f"seed_{name}_um"] = pairs.centre[parent, k]
 
     @cache
-    def outside(over: int) -> tuple[Runs, IntArray]:
+    def around(far: int) -> tuple[Runs, Runs, IntArray]:
+        wide = runs if far <= over else carve(solids, grid.shape, far, amodal=False)
         rows = np.flatnonzero(~near)
-        some = np.flatnonzero(_reaches(pairs, warp, grid, over)[rows])
-        far = carve(_solids(pairs, warp, rows[some], grid, over), grid.shape)
+        some = np.flatnonzero(_reaches(pairs, warp, grid, far)[rows])
+        others = _solids(pairs, warp, rows[some], grid, far)
         # Numbers stay those of all pairs, whatever part of them is laid out.
         number = 2 * some[:, None] + np.array([1, 2])
-        return far, number.astype(np.int32).ravel()
+        beyond = carve(others, grid.shape, far, amodal=False)
+        return wide, beyond, number.astype(np.int32).ravel()
 
-    return VolumeLayout(grid, objects, adjacency, used, runs, label_of, outside)
+    return VolumeLayout(grid, objects, adjacency, used, runs, label_of, around)
 
 
 def _warp(spec: NucleusGolgi, n: int, grid: Grid, streams: Streams) -> Warp:
@@ -234,23 +249,3 @@ def _axes(sums: FloatArray, mean: FloatArray, spacing: FloatArray) -> tuple[Floa
     last = np.where(axis[:, 2] != 0, axis[:, 2], np.where(axis[:, 1] != 0, axis[:, 1], axis[:, 0]))
     # Of an ellipsoid with semi-axis a, the second moment is a²/5.
     return 2 * np.sqrt(5 * np.maximum(values, 0)), axis * np.where(last < 0, -1.0, 1.0)[:, None]
-
-
-@njit(cache=True)
-def _name(
-    owner: IntArray,
-    start: NDArray[np.int64],
-    field: NDArray[np.int64],
-    label_of: IntArray,
-    labels: IntArray,
-    classes: NDArray[np.uint8],
-) -> None:
-    """Turn owners into labels and classes, inside the field."""
-    nz, ny, nx = owner.shape
-    for z in range(max(0, -start[0]), min(nz, field[0] - start[0])):
-        for y in range(max(0, -start[1]), min(ny, field[1] - start[1])):
-            for x in range(max(0, -start[2]), min(nx, field[2] - start[2])):
-                o = owner[z, y, x]
-                if o > 0:
-                    labels[z, y, x] = label_of[o]
-                    classes[z, y, x] = 1 + (o - 1) % 2

@@ -17,7 +17,7 @@ from simcell.rng import Streams
 from simcell.scene.volume import FluorescenceVolume, VolumeClutter, VolumePart
 
 _SEGMENT = 64
-"""Voxels along x in which specks are drawn one after another."""
+"""Voxels along x in which specks are drawn one after another, and owners looked for."""
 _SHARE = np.float32(1 / 256)
 _ONE, _HALF, _THIRD, _QUARTER = (np.float32(1 / k) for k in (1, 2, 3, 4))
 
@@ -36,35 +36,27 @@ def glow(spec: FluorescenceVolume, painted: VolumePainted, grid: Grid, streams: 
     light = np.empty((spec.channels, *painted.block.shape), np.float32)
     _add_clutter(spec.clutter, painted.block, grid, streams, light[0])
     light[1:] = light[0]
+    spans = np.empty((2, *painted.block.shape[:2], 2), np.int32)
+    most = _find(painted.owner, spans)
     for odd, (name, part) in enumerate({"nucleus": spec.nucleus, "golgi": spec.golgi}.items()):
+        if part.brightness == 0 or most == 0:
+            continue
+        level = _levels(part, most, hashed.key(streams(f"imaging.{name}_level")))
+        # Without a texture, knots are looked up for nothing: a scale of the whole block is cheap.
+        scale = tuple((part.texture_um if part.texture > 0 else 1e4) / s for s in grid.spacing_um)
+        of = hashed.key(streams(f"imaging.{name}_texture"))
+        lattice = knots(of, painted.block, scale, spans[odd])
         shares = np.full(spec.channels, spec.bleed, np.float32)
         shares[min(odd, spec.channels - 1)] = 1.0
-        _add_stain(part, (odd, name), shares, painted, grid, streams, light)
+        _light_up(light, shares, painted.owner, spans[odd], odd, level, lattice, part.texture)
     return light
 
 
-def _add_stain(
-    part: VolumePart,
-    stain: tuple[int, str],
-    shares: Image,
-    painted: VolumePainted,
-    grid: Grid,
-    streams: Streams,
-    light: Image,
-) -> None:
-    """Add the light of all nuclei (stain[0] = 0), or Golgi (1), to the channels."""
-    odd, name = stain
-    most = int(painted.owner.max(initial=0))
-    if part.brightness == 0 or most == 0:
-        return
-    of = hashed.key(streams(f"imaging.{name}_level"))
+def _levels(part: VolumePart, most: int, of: np.uint64) -> Image:
+    """Return the brightness of owners 0 to ``most``."""
     sigma = np.log1p(part.cell_cv**2) ** 0.5
-    level = np.exp(sigma * hashed.normals(of, Block((0, 0), (1, most + 1)))[0] - 0.5 * sigma**2)
-    # Without a texture, knots are looked up for nothing: a scale of the whole block is cheap.
-    scale = tuple((part.texture_um if part.texture > 0 else 1e4) / s for s in grid.spacing_um)
-    lattice = knots(hashed.key(streams(f"imaging.{name}_texture")), painted.block, scale)
-    level *= part.brightness
-    _light_up(light, shares, painted.owner, odd, level.astype(np.float32), lattice, part.texture)
+    normal = hashed.normals(of, Block((0, 0), (1, most + 1)))[0]
+    return np.asarray(part.brightness * np.exp(sigma * normal - 0.5 * sigma**2), np.float32)
 
 
 def _add_clutter(
@@ -156,10 +148,42 @@ def _speckle(
 
 
 @njit(cache=True)
+def _find(owner: IntArray, spans: IntArray) -> int:
+    """Fill in first voxel and end (2, z, y, 2) of nuclei, and of Golgi, in every row.
+
+    Returns
+    -------
+    int
+        Largest number of an owner.
+    """
+    nz, ny, nx = owner.shape
+    most = 0
+    for z in range(nz):
+        for y in range(ny):
+            row, here = owner[z, y], spans[:, z, y]
+            here[:, 0], here[:, 1] = nx, 0
+            for start in range(0, nx, _SEGMENT):
+                end, some = min(start + _SEGMENT, nx), np.int32(0)
+                for x in range(start, end):
+                    some |= row[x]
+                if some == 0:
+                    continue
+                for x in range(start, end):
+                    if row[x] == 0:
+                        continue
+                    kind = 1 - (row[x] & 1)
+                    here[kind, 0] = min(here[kind, 0], x)
+                    here[kind, 1] = x + 1
+                    most = max(most, row[x])
+    return most
+
+
+@njit(cache=True)
 def _light_up(
     light: Image,
     shares: Image,
     owner: IntArray,
+    spans: IntArray,
     odd: int,
     level: Image,
     lattice: Knots,
@@ -168,24 +192,35 @@ def _light_up(
     """Add to voxels of nuclei (odd = 0) or Golgi their brightness, log-normally textured."""
     sigma, half = np.float32(texture), np.float32(0.5 * texture * texture)
     plane = np.empty(lattice.values.shape[1:], np.float32)
-    line, nx = np.empty(owner.shape[2], np.float32), owner.shape[2]
+    line = np.empty(owner.shape[2], np.float32)
     for z in range(owner.shape[0]):
         drawn = False
         for y in range(owner.shape[1]):
-            numbers = owner[z, y]
-            begin, end = _next(numbers, 0, odd)
-            if begin < nx and not drawn:
+            first, last = spans[z, y]
+            if first >= last:
+                continue
+            if not drawn:
                 plane_at(lattice, z, plane)
                 drawn = True
-            while begin < nx:
-                bright = line[begin:end]
-                row_at(lattice, plane, y, begin, bright)
-                for x in range(end - begin):
-                    bright[x] = level[numbers[begin]] * _lognormal(bright[x], sigma, half)
-                for c in range(len(shares)):
-                    for x in range(begin, end):
-                        light[c, z, y, x] += shares[c] * line[x]
-                begin, end = _next(numbers, end, odd)
+            # All of the span at once: many short stretches would take longer.
+            rough = line[first:last]
+            row_at(lattice, plane, y, first, rough)
+            for x in range(len(rough)):
+                rough[x] = _lognormal(rough[x], sigma, half)
+            _add_row(light[:, z, y], shares, owner[z, y, :last], first, odd, level, line)
+
+
+@njit(cache=True)
+def _add_row(
+    light: Image, shares: Image, owner: IntArray, x: int, odd: int, level: Image, rough: Image
+) -> None:
+    """Add the light of a row's owners of one kind, from voxel ``x`` on, to all channels."""
+    while x < len(owner):
+        x, end = _next(owner, x, odd)
+        for c in range(len(shares)):
+            for i in range(x, end):
+                light[c, i] += shares[c] * (level[owner[i]] * rough[i])
+        x = end
 
 
 @njit(cache=True)

@@ -18,18 +18,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from simcell import hashed
-from simcell.arrays import Block, Grid, Painted, VolumePainted
+from simcell.arrays import Grid, Image, Painted, VolumePainted
 from simcell.fields import FWHM
-from simcell.imaging.camera import expose_block
+from simcell.imaging.camera import Exposure, expose_row, exposure
+from simcell.imaging.focus import blur_planes, row_of
 from simcell.imaging.glow import glow
 from simcell.rng import Streams
 from simcell.scene.volume import FluorescenceVolume
-
-_AT_A_TIME = 2**18
-"""Voxels that are blurred at a time, in whole planes, so that they stay in fast memory."""
 
 
 def sigma_px(spec: FluorescenceVolume, grid: Grid) -> tuple[float, ...]:
@@ -61,29 +60,36 @@ def image(spec: FluorescenceVolume, painted: Painted, grid: Grid, streams: Strea
     """
     assert isinstance(painted, VolumePainted)
     sigma, edge = sigma_px(spec, grid), halo(spec, grid)
-    start = tuple(s + h for s, h in zip(painted.block.start, edge, strict=True))
+    sz, sy, sx = (s + h for s, h in zip(painted.block.start, edge, strict=True))
     shape = tuple(n - 2 * h for n, h in zip(painted.block.shape, edge, strict=True))
-    keys = [_keys(streams, channel) for channel in range(spec.channels)]
-    depth = (start[0] + np.arange(shape[0]) + 0.5) * grid.spacing_um[0]
+    depth = (sz + np.arange(shape[0]) + 0.5) * grid.spacing_um[0]
     length = spec.optics.attenuation_um
     share = np.ones(len(depth)) if length is None else np.exp(-depth / length)
+    along_z, *across = (hashed.gaussian(s) for s in sigma)
     light = glow(spec, painted, grid, streams)
     grey = np.empty((spec.channels, *shape), np.uint16 if spec.camera.bits == 16 else np.uint8)
-    planes = max(1, _AT_A_TIME // (shape[1] * shape[2]))
-    for z in range(0, shape[0], planes):
-        end = min(z + planes, shape[0])
-        block = Block((start[0] + z, *start[1:]), (end - z, *shape[1:]))
-        for channel, seen in enumerate(light):
-            soft = hashed.soften(seen[z : end + 2 * edge[0]], sigma)
-            exposed = expose_block(soft, share[z:end], spec.camera, keys[channel], block)
-            grey[channel, z:end] = exposed
+    for channel, seen in enumerate(light):
+        blur_planes(seen, along_z)
+        camera = exposure(spec.camera, share, streams, channel)
+        _expose(seen, across[0], across[1], camera, (sz, sy, sx), grey[channel])
     return grey[0] if spec.channels == 1 else grey
 
 
-def _keys(streams: Streams, channel: int) -> tuple[np.uint64, np.uint64]:
-    """Draw the keys of photons and read noise."""
-    second = "_2" if channel else ""
-    return (
-        hashed.key(streams(f"imaging.photons{second}")),
-        hashed.key(streams(f"imaging.read{second}")),
-    )
+@njit(cache=True)
+def _expose(
+    light: Image,
+    weight_y: Image,
+    weight_x: Image,
+    camera: Exposure,
+    start: tuple[int, int, int],
+    grey: NDArray[Any],
+) -> None:
+    """Blur a block, blurred along z so far, along y and x too, and expose it row by row."""
+    between = np.empty(light.shape[2], np.float32)
+    line = np.empty(grey.shape[2], np.float32)
+    room = np.empty(len(line), np.uint64), np.empty_like(line)
+    for z in range(grey.shape[0]):
+        for y in range(grey.shape[1]):
+            row_of(light[z], y, weight_y, weight_x, between, line)
+            place = z + start[0], y + start[1], start[2]
+            expose_row(camera, z, place, line, room, grey[z, y])

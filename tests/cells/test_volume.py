@@ -274,6 +274,18 @@ def test_objects_beyond_the_field_are_the_same_however_far_a_block_reaches():
     assert np.array_equal(near, far[9:-9, 9:-9, 9:-9])
 
 
+def test_pairs_carved_no_farther_than_the_field_are_the_same_in_it():
+    """Also their table, which counts voxels that are beyond."""
+    points = scattered(GRID, 5e5)
+    some, whole = (volume.lay_out(NucleusGolgi(), points, GRID, Streams(3, 0), h) for h in (0, 90))
+    assert len(some.runs.runs) < len(whole.runs.runs)
+    np.testing.assert_array_equal(some.objects, whole.objects)
+    np.testing.assert_array_equal(some.adjacency, whole.adjacency)
+    wide = Block((-9, 4, -20), (30, 30, 100))
+    assert np.array_equal(some.paint(wide).owner, whole.paint(wide).owner)
+    assert np.array_equal(some.paint(wide).labels, whole.paint(wide).labels)
+
+
 def test_too_large_an_object_is_refused():
     spec = NucleusGolgi(long_min_um=500, long_max_um=500)
     with pytest.raises(SimcellError, match="500 µm is 1000 px, at most 200 px"):

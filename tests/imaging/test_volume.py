@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from simcell.arrays import Block, Grid, VolumePainted
-from simcell.hashed import smooth, soften
+from simcell.arrays import Block, Grid, VolumePainted, without
+from simcell.hashed import gaussian, reach, smooth, soften
 from simcell.imaging import volume
+from simcell.imaging.focus import blur_planes, row_of
 from simcell.imaging.knots import knots, plane_at, row_at
 from simcell.rng import Streams
 from simcell.scene.imaging import FluoCamera
@@ -95,6 +96,21 @@ def test_read_noise_adds_its_variance_and_gain_and_offset_apply():
     assert picture.var() == pytest.approx(4 * (100 + 49), rel=0.03)
 
 
+@pytest.mark.parametrize("photons", [0.5, 3.9, 4.1, 6.0, 25.0, 400.0])
+def test_without_read_noise_photons_are_whole_and_their_counts_poisson(photons):
+    camera = FluoCamera(photons=1, read_noise=0, gain=20, offset=0, bits=16)
+    wide = Grid((60, 80, 80), GRID.spacing_um)
+    bright = [flat(VolumePart, min(photons, 20.0)), camera]
+    if photons > 20:
+        bright = [flat(VolumePart, 1.0), camera.model_copy(update={"photons": photons})]
+    picture = shot(np.ones(wide.shape), spec(nucleus=bright[0], camera=bright[1]), wide)
+    assert not np.any(picture % 20)
+    counts, n = picture.astype(float) / 20, picture.size
+    assert counts.mean() == pytest.approx(photons, abs=4 * np.sqrt(photons / n))
+    error = np.sqrt((2 * photons**2 + photons) / n)
+    assert counts.var() == pytest.approx(photons, abs=4 * error + 0.005 * photons)
+
+
 @pytest.mark.parametrize("read", [0.5, 0.8, 2.0])
 @pytest.mark.parametrize("photons", [0.3, 2.0, 6.0])
 def test_counts_under_read_noise_keep_their_first_three_moments(photons, read):
@@ -168,6 +184,39 @@ def test_textures_row_by_row_are_the_smooth_field(scale):
         plane_at(lattice, z, plane)
         row_at(lattice, plane, y, 7, line)
         np.testing.assert_allclose(line, whole[z, y, 7:], atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [(2.5, 9.0, 4.0), (0.5, 3.0, 0.5)])
+def test_textures_drawn_near_some_voxels_alone_are_the_same_there(scale):
+    block, key = Block((-3, 10, -20), (9, 12, 40)), np.uint64(9)
+    rng = np.random.default_rng(1)
+    spans = np.sort(rng.integers(0, 41, (9, 12, 2)), axis=2).astype(np.int32)
+    spans[rng.random((9, 12)) < 0.6] = 40, 0
+    some, whole = knots(key, block, scale, spans), knots(key, block, scale)
+    planes = [np.full(whole.values.shape[1:], np.nan, np.float32) for _ in range(2)]
+    for z in range(9):
+        plane_at(some, z, planes[0])
+        plane_at(whole, z, planes[1])
+        for y in range(12):
+            first, end = spans[z, y]
+            lines = np.zeros((2, max(end - first, 0)), np.float32)
+            for lattice, plane, line in zip((some, whole), planes, lines, strict=True):
+                row_at(lattice, plane, y, first, line)
+            assert np.array_equal(lines[0], lines[1])
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.3, 0.6, 1.2, 1.5, 2.4, 3.2])
+def test_the_blur_in_place_is_that_of_a_plain_gaussian(sigma):
+    from scipy.ndimage import gaussian_filter
+
+    halo, weight = reach(sigma), gaussian(sigma)
+    light = np.random.default_rng(0).random((40, 37, 41)).astype(np.float32)
+    plain = gaussian_filter(light.astype(float), sigma, radius=halo)[without((halo,) * 3)]
+    blur_planes(light, weight)
+    between, line = np.empty(41, np.float32), np.empty(41 - 2 * halo, np.float32)
+    for z, y in ((0, 0), (len(plain) - 1, plain.shape[1] - 1)):
+        row_of(light[z], y, weight, weight, between, line)
+        np.testing.assert_allclose(line, plain[z, y], atol=1e-5)
 
 
 def test_two_channels_show_one_stain_each_and_bleed():
