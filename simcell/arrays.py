@@ -118,11 +118,6 @@ def middle(length: int, most: int) -> range:
     return range(start, start + size)
 
 
-def without(halo: tuple[int, ...]) -> tuple[slice, ...]:
-    """Return the index that takes a halo of pixels off every side of an array."""
-    return tuple(slice(h, -h or None) for h in halo)
-
-
 @dataclass(frozen=True)
 class Window:
     """Where points may lie: a box ``[0, size)`` in µm, or a mask inside it.

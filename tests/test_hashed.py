@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import kstest, norm
 
 from simcell import hashed
-from simcell.arrays import Block, band, without
+from simcell.arrays import Block, band
 
 KEY = np.uint64(0xC0FFEE)
 WHOLE = Block((-3, 10, -20), (24, 60, 70))
@@ -89,7 +89,8 @@ def test_soften_is_a_gaussian_blur_whatever_the_block():
     values = hashed.normals(KEY, WHOLE.grown(halo))
     whole = hashed.soften(values, sigma)
     assert whole.shape == WHOLE.shape
-    wanted = gaussian_filter(values.astype(float), sigma, truncate=6.0)[without(halo)]
+    wanted = gaussian_filter(values.astype(float), sigma, truncate=6.0)
+    wanted = wanted[tuple(slice(h, -h or None) for h in halo)]
     assert np.abs(whole - wanted).max() < 5e-3 * wanted.std()
     for part in PARTS:
         soft = hashed.soften(hashed.normals(KEY, part.grown(halo)), sigma)
