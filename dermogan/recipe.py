@@ -228,6 +228,13 @@ class CycleGan(Spec):
     mask_noise: float = Field(
         0.0, ge=0, le=1, description="sd of noise on made priors before they become images again"
     )
+    texture: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="how much made images get of what made priors leave unexplained of an image, "
+        "its phases scrambled: noise and grain as they are in the images",
+    )
     pool: int = Field(50, ge=0, le=1000, description="fakes kept for the discriminators")
 
 

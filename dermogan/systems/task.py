@@ -94,8 +94,12 @@ class Task(nn.Module):
         along in shades that no eye sees.
         """
         made_prior = self.prior(image)
-        made_image = self.image(prior, noise)
         noisy = made_prior + self.spec.mask_noise * noise[:, :1]
+        again = self.image(noisy, noise)
+        made_image = self.image(prior, noise)
+        if self.spec.texture:
+            unexplained = scrambled((image - again).detach(), noise[:, :1])
+            made_image = (made_image + self.spec.texture * unexplained).clamp(-1, 1)
         back = self.to_prior(made_image).float()
         prior_trio = {
             "adversarial": lsgan_generator(self.judge_prior(made_prior).float()),
@@ -105,7 +109,7 @@ class Task(nn.Module):
             prior_trio["translated"] = dice(torch.sigmoid(back), prior) + cross_entropy(back, prior)
         image_trio = {
             "adversarial": lsgan_generator(self.judge_image(made_image).float()),
-            "cycle": mae(self.image(noisy, noise), image),
+            "cycle": mae(again, image),
         }
         if self.spec.weights.identity:  # a third of a step's cost
             prior_trio["identity"] = mae(self.prior(prior), prior)
@@ -137,6 +141,20 @@ class Task(nn.Module):
         """Return how far images made of simulated priors are from their own; as many as noise."""
         few = slice(len(noise))
         return mae(self.image(prior[few], noise), image[few])
+
+
+def scrambled(texture: Tensor, noise: Tensor) -> Tensor:
+    """Return textures (n, 1, y, x) of mean 0, with their spectrum and the phases of white noise.
+
+    Makers of images learn what an image is like on average, which has no noise; taught with
+    images without noise, makers of priors would take that of real ones for membranes.
+    """
+    phases = torch.fft.rfft2(noise)
+    strength = torch.fft.rfft2(texture - texture.mean((2, 3), keepdim=True)).abs()
+    made: Tensor = torch.fft.irfft2(
+        strength * phases / (phases.abs() + 1e-12), s=list(texture.shape[-2:])
+    )
+    return made
 
 
 def weighted(trio: Trio, weights: Weights) -> Trio:

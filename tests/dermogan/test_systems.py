@@ -16,7 +16,7 @@ from dermogan.systems.cyclegan import CycleGanSystem
 from dermogan.systems.dermogan import DermoGanSystem, couple
 from dermogan.systems.pool import Pool
 from dermogan.systems.supervised import SupervisedSystem
-from dermogan.systems.task import Task
+from dermogan.systems.task import Task, scrambled
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +130,32 @@ def test_noise_reaches_the_maker_of_images() -> None:
     beyond = noise.clone()
     beyond[:, 3:] = 0
     assert torch.equal(task.image(prior, noise), task.image(prior, beyond))
+
+
+def test_scrambled_textures_keep_their_spectrum_and_nothing_else() -> None:
+    rng = torch.Generator().manual_seed(0)
+    grain = torch.randn(2, 1, 64, 64, generator=rng)
+    grain = (grain + grain.roll(1, 3)) * torch.tensor([1.0, 3.0])[:, None, None, None] + 5
+    noise = torch.randn(2, 1, 64, 64, generator=rng)
+    made = scrambled(grain, noise)
+    for n in range(2):
+        one, other = grain[n, 0] - grain[n, 0].mean(), made[n, 0]
+        assert abs(other.mean()) < 1e-5
+        spectrum = torch.fft.rfft2(one).abs()
+        torch.testing.assert_close(torch.fft.rfft2(other).abs(), spectrum, atol=1e-2, rtol=1e-3)
+        assert abs(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1]) < 0.1
+    assert torch.equal(made, scrambled(grain, noise))
+    assert not torch.allclose(made, scrambled(grain, noise.roll(1, 0)))
+
+
+def test_made_images_get_the_texture_that_is_unexplained() -> None:
+    """Makers that say nothing of the image leave all of it unexplained."""
+    task = Task(tiny("cyclegan-image", "system.texture=0.5").system, "a")  # type: ignore[arg-type]
+    task.to_image = _Affine(0.0, 0.1)  # type: ignore[assignment]
+    image, noise = 0.2 * torch.randn(2, 1, 32, 32), torch.randn(2, 9, 32, 32)
+    half = task.losses(image, torch.rand(2, 1, 32, 32), noise)
+    expected = np.tanh(0.1) + 0.5 * scrambled(image, noise[:, :1])
+    torch.testing.assert_close(half.made_image, expected.clamp(-1, 1).float())
 
 
 # Whole systems
