@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermogan.cards import SHIPPED, Header, read_header
+from dermogan import cards
+from dermogan.cards import Header, read_header
 from dermogan.errors import DermoganError, need
 from dermogan.files import write_whole
 
@@ -22,19 +23,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FORMAT = "dermogan stars 1"
-SHIPPED_STARS = SHIPPED / "stars" / "stardist.safetensors"
-"""The model that is shipped: lies apart, because it splits cells of maps, and sees no image."""
-NAME = SHIPPED_STARS.stem
+NAME = "stardist"
+"""Of the model that is shipped."""
 
 Weights = list[NDArray[np.float32]]
+
+
+def shipped_stars() -> Path:
+    """Return the file of the shipped model.
+
+    It lies apart from those that are found by name: it splits maps, and sees no image.
+    """
+    return cards.SHIPPED / "stars" / f"{NAME}{cards.SUFFIX}"
 
 
 def star_file(name: str) -> Path | None:
     """Return the file of a model by its name or path; None if it is none of this kind."""
     if name == NAME:
-        return SHIPPED_STARS
+        return shipped_stars()
     path = Path(name)
-    return path if path.suffix == SHIPPED_STARS.suffix and path.is_file() else None
+    return path if path.suffix == cards.SUFFIX and path.is_file() else None
 
 
 def star_header(path: Path) -> Header:

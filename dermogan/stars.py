@@ -64,7 +64,7 @@ def load(weights: str = NAME) -> Predict:
     Parameters
     ----------
     weights : str
-        Name of the shipped model, or file of one that `dermogan train-stars` made; folder of a
+        Name of the shipped model, or file of one that `dermogan train-stardist` made; folder of a
         model (with config.json and weights); or the name of a pretrained one, which StarDist
         downloads.
 
@@ -104,9 +104,7 @@ def _own(models: Any, file: Path) -> Predict:  # noqa: ANN401 - of an optional l
     def predict(picture: NDArray[np.float32], diameter: float) -> NDArray[np.int32]:
         scale = card["diameter_px"] / diameter
         seen = picture if 1 / _NEAR < scale < _NEAR else _rescaled(picture, scale)
-        labels, stars = model.predict_instances(
-            seen, return_labels=seen is picture, **_tiles(seen)
-        )
+        labels, stars = model.predict_instances(seen, return_labels=seen is picture, **_tiles(seen))
         if labels is None:
             ratio = np.array(picture.shape) / np.array(seen.shape)
             order = np.argsort(stars["prob"], kind="stable")  # the surest is drawn last

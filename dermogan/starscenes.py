@@ -21,7 +21,7 @@ from dermogan.tiles import Map
 
 DIAMETER = 20.0
 """Diameter of a typical cell that the model is shown, in pixels."""
-DIAMETERS = (11.0, 44.0)
+DIAMETERS = (11.0, 36.0)
 PRESETS = (
     ("confluent", 4),
     ("rcm-sg-clean", 1),
@@ -103,9 +103,7 @@ class Scenes:
         prior, labels = _magnified(prior, labels, side, rng)
         return Scene(prior, labels, kind, diameter * side / _FRAME_PX)
 
-    def pair(
-        self, rng: Generator, number: int, side: int | None = None
-    ) -> tuple[Map, Labels]:
+    def pair(self, rng: Generator, number: int, side: int | None = None) -> tuple[Map, Labels]:
         """Draw a picture of a scene, and its cells; a square of some side, or the whole."""
         scene = self[number]
         at = _window(rng, scene.labels.shape, side)
@@ -136,6 +134,6 @@ def _window(rng: Generator, shape: tuple[int, ...], side: int | None) -> tuple[s
     return slice(y, y + side), slice(x, x + side)
 
 
-def _turned(image: np.ndarray, turns: int, flip: bool) -> np.ndarray:  # noqa: FBT001
+def _turned(image: np.ndarray, turns: int, flip: bool) -> np.ndarray:
     turned = np.rot90(image, turns)
     return np.ascontiguousarray(turned[:, ::-1] if flip else turned)
