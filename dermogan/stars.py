@@ -28,8 +28,9 @@ from simcell import SimcellError
 
 _PRETRAINED = ("2D_versatile_fluo", "2D_paper_dsb2018", "2D_versatile_he")
 _PATCH_PX = 1024
-_NEAR = 1.25
-"""Cells that are off the model's size by less are shown as they are."""
+_NEAR = 1.5
+"""Cells that are off the model's size by less are shown as they are; smaller ones are magnified no
+further than to this, as every pixel costs time."""
 
 Predict = Callable[[NDArray[np.float32], float], NDArray[np.int32]]
 """From a picture of bright cells (y, x), and the diameter of a typical one, to labels."""
@@ -102,8 +103,8 @@ def _own(models: Any, file: Path) -> Predict:  # noqa: ANN401 - of an optional l
     draw = import_module("stardist.geometry").polygons_to_label_coord
 
     def predict(picture: NDArray[np.float32], diameter: float) -> NDArray[np.int32]:
-        scale = card["diameter_px"] / diameter
-        seen = picture if 1 / _NEAR < scale < _NEAR else _rescaled(picture, scale)
+        scale = _scale(card["diameter_px"] / diameter)
+        seen = picture if scale == 1 else _rescaled(picture, scale)
         labels, stars = model.predict_instances(seen, return_labels=seen is picture, **_tiles(seen))
         if labels is None:
             ratio = np.array(picture.shape) / np.array(seen.shape)
@@ -113,6 +114,19 @@ def _own(models: Any, file: Path) -> Predict:  # noqa: ANN401 - of an optional l
         return np.asarray(labels, np.int32)
 
     return predict
+
+
+def _scale(wanted: float) -> float:
+    """Return the magnification of a map that should be magnified by so much.
+
+    Examples
+    --------
+    >>> [_scale(wanted) for wanted in (0.25, 0.8, 1.4, 3.0)]
+    [0.25, 1.0, 1.0, 2.0]
+    """
+    if wanted <= 1 / _NEAR:
+        return wanted
+    return max(wanted / _NEAR, 1.0)
 
 
 def _rescaled(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
