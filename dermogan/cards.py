@@ -84,10 +84,10 @@ def expects_of(card: dict[str, Any], path: Path | str) -> Expects | None:
         raise DermoganError(msg) from None
 
 
-def checked(metadata: dict[str, str], path: Path) -> Header:
+def checked(metadata: dict[str, str], path: Path, wanted: str = FORMAT) -> Header:
     """Return what the texts in a file's header say, if it is a model of this format."""
-    if metadata.get("format") != FORMAT:
-        msg = f"{path}: format {metadata.get('format')!r}, {FORMAT!r} expected; train it again"
+    if metadata.get("format") != wanted:
+        msg = f"{path}: format {metadata.get('format')!r}, {wanted!r} expected; train it again"
         raise DermoganError(msg)
     try:
         return Header(path, metadata["recipe"], json.loads(metadata["card"]))
@@ -96,7 +96,7 @@ def checked(metadata: dict[str, str], path: Path) -> Header:
         raise DermoganError(msg) from None
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, wanted: str = FORMAT) -> Header:
     """Read the header of a model file, and nothing else of it."""
     try:
         with path.open("rb") as file:
@@ -111,7 +111,7 @@ def read_header(path: Path) -> Header:
     except (ValueError, KeyError, TypeError) as error:
         msg = f"{path}: not a model ({' '.join(str(error).split())[:80]}); train it again"
         raise DermoganError(msg) from None
-    return checked(metadata, path)
+    return checked(metadata, path, wanted)
 
 
 def model_files() -> dict[str, Path]:

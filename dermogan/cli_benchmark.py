@@ -46,7 +46,10 @@ and, where matplotlib is installed, .png."""
     metavar="[NAME=]MODEL",
     help="Instead of all that have names.",
 )
-@click.option("--weights", help="StarDist model: folder or pretrained name.")
+@click.option(
+    "--weights",
+    help="StarDist model: file, folder or pretrained name.  [the shipped one, if it can be used]",
+)
 @click.option(
     "--polarity", multiple=True, metavar="[FOLDER=]bright|dark", help="Bright if not told."
 )
@@ -109,13 +112,14 @@ def benchmark(
     sets = _sets(data, given, cache, simulated=not no_simulated)
     need("torch").set_num_threads(threads)
     need("cv2").setNumThreads(threads)
-    if weights is not None:
-        from dermogan.stars import load
+    from dermogan.stars import lacking, load
 
+    lacks = "" if weights is not None else lacking()
+    if weights is not None:
         load(weights)  # what is wrong with it concerns no single image
     from dermogan.benchmark.methods import methods
 
-    chosen = methods(names, models, stardist=weights is not None)
+    chosen = methods(names, models, lacks=lacks)
     results = _measured([each.first(first) for each in sets], chosen, weights, quiet=quiet)
     _write(results, out)
 

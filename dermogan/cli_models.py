@@ -13,15 +13,17 @@ import click
 Examples:
   dermogan models
   dermogan models confluent                           its card and its recipe
+  dermogan models stardist                            the same of what --split stardist uses
   dermogan models run/model.safetensors"""
 )
 @click.argument("name", required=False)
 def models(name: str | None) -> None:
     """List models that have names, or show what one says of itself."""
     from dermogan.cards import SHIPPED, find_model, read_header
+    from dermogan.starfile import NAME, shipped_stars, star_header
 
     if name is not None:
-        header = read_header(find_model(name))
+        header = star_header(shipped_stars()) if name == NAME else read_header(find_model(name))
         click.echo(f"{header.path}\n\n{_card(header.card)}\n{header.recipe}", nl=False)
         return
     rows = _rows()
@@ -37,6 +39,7 @@ def models(name: str | None) -> None:
 def _rows() -> list[tuple[str, ...]]:
     from dermogan.cards import Header, model_files, read_header, table
     from dermogan.errors import DermoganError
+    from dermogan.starfile import NAME, shipped_stars, star_header
 
     found: list[tuple[str, Header | DermoganError]] = []
     for stem, file in model_files().items():
@@ -44,13 +47,15 @@ def _rows() -> list[tuple[str, ...]]:
             found.append((stem, read_header(file)))
         except DermoganError as error:  # one damaged file hides no others
             found.append((stem, error))
+    if (stars := shipped_stars()).is_file():
+        found.append((NAME, star_header(stars)))
     return table(found)
 
 
 def _card(card: dict[str, Any]) -> str:
     from simcell.settings import write
 
-    first = ["name", "about", "output", "diameter_px", "expects", "scores"]
+    first = ["name", "about", "output", "diameter_px", "expects", "thresholds", "scores"]
     order = [*(key for key in first if key in card), *(key for key in card if key not in first)]
     return write({key: card[key] for key in order})
 

@@ -40,6 +40,7 @@ Examples:
   dermogan segment images/ -m confluent -o cells --diameter auto
   dermogan segment 'day?/*.png' -m gabor-watershed --set polarity=dark -o gabor
   dermogan segment stack.tif -m otsu --page 3 -o otsu
+  dermogan segment images/ -m confluent -o cells --split stardist
   dermogan segment images/ -m run/model.safetensors -o cells --split stardist --weights star/
   dermogan segment images/ -m cellpose --weights cyto3 -o cells
   dermogan segment slide.ome.zarr -m run/model.safetensors -o cells --format ome-zarr
@@ -77,9 +78,13 @@ and probabilities/NAME.ome.zarr."""
     type=click.Choice(["watershed", "stardist"]),
     default="watershed",
     show_default=True,
-    help="How touching cells are parted.",
+    help="How touching cells are parted; stardist needs pip install stardist tensorflow.",
 )
-@click.option("--weights", help="StarDist or Cellpose model: folder, file or pretrained name.")
+@click.option(
+    "--weights",
+    help="StarDist or Cellpose model: file, folder or pretrained name; the shipped StarDist if not "
+    "given.",
+)
 @click.option(
     "--refine", "refinements", multiple=True, metavar="FIELD=VALUE", help="Part of the refinement."
 )
@@ -306,6 +311,7 @@ def _fitted(
 def _load(model: str, settings: tuple[str, ...], weights: str | None) -> Predictor | Whole:
     """Load a classical method or Cellpose by name, or else a trained model."""
     from dermogan.classical import NAMES, load_classical
+    from dermogan.starfile import NAME as STARS
 
     if model == "cellpose":
         from dermogan.flows import load_cellpose
@@ -313,6 +319,9 @@ def _load(model: str, settings: tuple[str, ...], weights: str | None) -> Predict
         return load_cellpose(weights, settings)
     if model in NAMES:
         return load_classical(model, settings)
+    if model == STARS:
+        msg = f"-m {model}: splits the cells of other models; give one, and --split {model}"
+        raise SimcellError(msg)
     if settings:
         msg = f"--set {settings[0]}: goes with a classical method: {', '.join(NAMES)}"
         raise SimcellError(msg)

@@ -30,6 +30,7 @@ from skimage.measure import label
 from dermogan.bands import stitched
 from dermogan.roi import tissue
 from dermogan.split import basins
+from dermogan.starfile import NAME
 from dermogan.stars import Predict, load, star_cells
 from dermogan.tiles import Map, Output
 from simcell import SimcellError
@@ -77,7 +78,7 @@ class Refinement(BaseModel):
     )
     split: Literal["watershed", "stardist"] = "watershed"
     weights: str = Field(
-        "2D_versatile_fluo", description="StarDist's model: a folder, or a pretrained name."
+        NAME, description="StarDist's model: ours, a file, a folder, or a pretrained name."
     )
 
 
@@ -192,7 +193,7 @@ def _cells(
     elif output == "interior_boundary":
         area = without_specks(mask | (between > options.threshold), 0, 0.4 * least)
     if predict is not None:
-        labels = _grown(star_cells(predict, inside, mask & area), area)
+        labels = _grown(star_cells(predict, inside, mask & area, diameter), area)
     else:
         relief = relief_of(mask, inside - between, diameter, options)
         labels = basins(relief, area, (options.depth or 0.0) * diameter)

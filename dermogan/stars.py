@@ -1,15 +1,20 @@
-"""Star-convex splitting by StarDist, the real library with its own weights.
+"""Star-convex splitting by StarDist, the real library, with dermogan's own weights or others.
 
 Decision: StarDist and TensorFlow are no dependencies. They are imported here alone, when
 asked for, and what to install is said where they are missing.
+
+Decision: our own model knows cells of one size, so that maps are brought to it first, and stars
+are drawn at the size of the map. Models of others are shown the map as it is.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,44 +23,121 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dermogan.starfile import NAME, read_stars, star_file
 from simcell import SimcellError
 
 _PRETRAINED = ("2D_versatile_fluo", "2D_paper_dsb2018", "2D_versatile_he")
 _PATCH_PX = 1024
+_NEAR = 1.5
+"""Cells that are off the model's size by less are shown as they are; smaller ones are magnified no
+further than to this, as every pixel costs time."""
 
-Predict = Callable[[NDArray[np.float32]], NDArray[np.int32]]
-"""From a picture of bright cells (y, x) to labels."""
+Predict = Callable[[NDArray[np.float32], float], NDArray[np.int32]]
+"""From a picture of bright cells (y, x), and the diameter of a typical one, to labels."""
+
+
+def lacking() -> str:
+    """Say what is missing for StarDist; nothing is imported. Empty if it seems to be there."""
+    for name in ("stardist", "tensorflow"):
+        try:
+            found = find_spec(name) is not None
+        except ValueError:  # a module that was put there by hand
+            found = True
+        if not found:
+            return f"{name} not installed"
+    return ""
+
+
+def library(otherwise: str = "or use --split watershed") -> Any:  # noqa: ANN401 - is optional
+    """Import StarDist's models; say what to do where it is missing."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it tells of every GPU that is not there
+    try:
+        return import_module("stardist.models")
+    except ImportError as error:
+        msg = f"stardist: cannot be imported ({_line(error)}); pip install stardist tensorflow"
+        raise SimcellError(f"{msg}, {otherwise}") from error
 
 
 @lru_cache(maxsize=1)
-def load(weights: str) -> Predict:
+def load(weights: str = NAME) -> Predict:
     """Load a StarDist model; the last one is kept.
 
     Parameters
     ----------
     weights : str
-        Folder of a model (with config.json and weights), or the name of a pretrained one,
-        which StarDist downloads.
+        Name of the shipped model, or file of one that `dermogan train-stardist` made; folder of a
+        model (with config.json and weights); or the name of a pretrained one, which StarDist
+        downloads.
 
     Returns
     -------
     callable
         Labels of a picture, in its size.
     """
-    try:
-        models = import_module("stardist.models")
-    except ImportError as error:
-        msg = f"stardist: cannot be imported ({_line(error)}); pip install stardist tensorflow"
-        raise SimcellError(f"{msg}, or use --split watershed") from error
+    models = library()
+    file = star_file(weights)
     with redirect_stdout(StringIO()):  # it tells of every file that it opens
+        if file is not None:
+            return _own(models, file)
         model = _open(models.StarDist2D, weights)
 
-    def predict(picture: NDArray[np.float32]) -> NDArray[np.int32]:
-        tiles = tuple(-(-side // _PATCH_PX) for side in picture.shape)
-        labels, _ = model.predict_instances(picture, n_tiles=tiles, show_tile_progress=False)
+    def predict(picture: NDArray[np.float32], diameter: float) -> NDArray[np.int32]:  # noqa: ARG001
+        labels, _ = model.predict_instances(picture, **_tiles(picture))
         return np.asarray(labels, np.int32)
 
     return predict
+
+
+def _own(models: Any, file: Path) -> Predict:  # noqa: ANN401 - of an optional library
+    """Load a model of ours: the library builds the network, and is given the weights."""
+    header, weights = read_stars(file)
+    card = header.card
+    try:
+        config = models.Config2D(**card["config"])
+        model = models.StarDist2D(config, name=file.stem, basedir=None)
+        model.keras_model.set_weights(weights)
+        model.thresholds = card["thresholds"]
+    except Exception as error:  # the library raises whatever went wrong below it
+        msg = f"{file}: cannot be loaded ({_line(error)}); train it again"
+        raise SimcellError(msg) from error
+    draw = import_module("stardist.geometry").polygons_to_label_coord
+
+    def predict(picture: NDArray[np.float32], diameter: float) -> NDArray[np.int32]:
+        scale = _scale(card["diameter_px"] / diameter)
+        seen = picture if scale == 1 else _rescaled(picture, scale)
+        labels, stars = model.predict_instances(seen, return_labels=seen is picture, **_tiles(seen))
+        if labels is None:
+            ratio = np.array(picture.shape) / np.array(seen.shape)
+            order = np.argsort(stars["prob"], kind="stable")  # the surest is drawn last
+            outlines = (stars["coord"][order] + 0.5) * ratio[:, None] - 0.5
+            labels = draw(outlines, shape=picture.shape)
+        return np.asarray(labels, np.int32)
+
+    return predict
+
+
+def _scale(wanted: float) -> float:
+    """Return the magnification of a map that should be magnified by so much.
+
+    Examples
+    --------
+    >>> [_scale(wanted) for wanted in (0.25, 0.8, 1.4, 3.0)]
+    [0.25, 1.0, 1.0, 2.0]
+    """
+    if wanted <= 1 / _NEAR:
+        return wanted
+    return max(wanted / _NEAR, 1.0)
+
+
+def _rescaled(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    shape = [max(round(side * scale), 1) for side in picture.shape]
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, shape[::-1], interpolation=how), np.float32)
+
+
+def _tiles(picture: NDArray[np.float32]) -> dict[str, Any]:
+    tiles = tuple(-(-side // _PATCH_PX) for side in picture.shape)
+    return {"n_tiles": tiles, "show_tile_progress": False}
 
 
 def _open(library: Any, weights: str) -> Any:  # noqa: ANN401 - of an optional library
@@ -68,8 +150,8 @@ def _open(library: Any, weights: str) -> Any:  # noqa: ANN401 - of an optional l
         msg = f"--weights {weights}: cannot be loaded ({_line(error)})"
         raise SimcellError(msg) from error
     if found is None:
-        names = ", ".join(_PRETRAINED)
-        msg = f"--weights {weights}: no folder with config.json, and none of {names}"
+        names = ", ".join((NAME, *_PRETRAINED))
+        msg = f"--weights {weights}: no model file, no folder with config.json, and none of {names}"
         raise SimcellError(msg)
     return found
 
@@ -79,7 +161,7 @@ def _line(error: Exception) -> str:
 
 
 def star_cells(
-    predict: Predict, inside: NDArray[np.float32], mask: NDArray[np.bool_]
+    predict: Predict, inside: NDArray[np.float32], mask: NDArray[np.bool_], diameter: float
 ) -> NDArray[np.int32]:
     """Split a mask into star-convex cells.
 
@@ -91,13 +173,15 @@ def star_cells(
         How surely a pixel is inside a cell, 0..1.
     mask : bool array (y, x)
         Interiors of cells.
+    diameter : float
+        Of a typical cell, in pixels.
 
     Returns
     -------
     int32 array (y, x)
         StarDist's cells; pieces of the mask where it found none are cells of their own.
     """
-    labels = predict(np.where(mask, inside, 0.0).astype(np.float32))
+    labels = predict(np.where(mask, inside, 0.0).astype(np.float32), diameter)
     count = int(labels.max(initial=0))
     n, pieces = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     seen = np.zeros(n, np.bool_)

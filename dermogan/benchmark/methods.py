@@ -68,7 +68,7 @@ class Method:
 
 
 def methods(
-    names: Sequence[str] = (), models: Sequence[str] = (), *, stardist: bool = False
+    names: Sequence[str] = (), models: Sequence[str] = (), *, lacks: str = ""
 ) -> list[Method]:
     """Return the methods that are asked for.
 
@@ -79,8 +79,8 @@ def methods(
     models : sequence of str
         Trained models: ``NAME=PATH``, a path, or a name. Those of one name are one row.
         Without any, and unless other methods are named, all models that have names.
-    stardist : bool
-        Whether StarDist can be used.
+    lacks : str
+        Why StarDist cannot be used; empty if it can.
     """
     chosen = _chosen(names)
     if not models and (not names or "models" in names):
@@ -91,11 +91,10 @@ def methods(
         if name in chosen
     ]
     if GABOR_STAR in chosen:
-        lacks = "" if stardist else "--weights not given"
         found.append(Method(GABOR_STAR, "filter", (_classical(GABOR),), True, lacks))
     for name, members in _trained(models).items():
         found.append(Method(name, "model", members))
-        if stardist:
+        if not lacks:
             found.append(Method(name + _STAR, "model", members, True))
     if not found:
         msg = "--method models: there is none; name some with --model"

@@ -25,6 +25,7 @@ from dermogan.evaluate import pooled
 from dermogan.metrics import Counts
 from dermogan.refine import Refinement
 from dermogan.segment import segment
+from dermogan.starfile import NAME
 from simcell import SimcellError
 
 Image = NDArray[np.float32]
@@ -145,7 +146,7 @@ def measure(
     images : Set
     methods : sequence of Method
     weights : str, optional
-        Of StarDist.
+        Of StarDist; the shipped ones if not given.
     known : Survey, optional
         Of the set, where it has been made already.
     report : callable, optional
@@ -206,8 +207,8 @@ class _Runs:
     def labels(self, member: Member, image: Image) -> tuple[NDArray[np.int32], float, str]:
         """Return labels, CPU seconds, and why there are none."""
         options = Refinement()
-        if self.method.stardist and self.weights is not None:
-            options = Refinement(split="stardist", weights=self.weights)
+        if self.method.stardist:
+            options = Refinement(split="stardist", weights=self.weights or NAME)
         start, failure = time.process_time(), ""
         try:
             found = segment(

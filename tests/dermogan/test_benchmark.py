@@ -177,9 +177,9 @@ def test_all_methods_have_names_and_groups() -> None:
         "otsu",
         "gabor-stardist",
     ]
-    star = methods(["gabor-stardist"])[0]
-    assert (star.stardist, star.lacks) == (True, "--weights not given")
-    assert methods(["gabor-stardist"], stardist=True)[0].lacks == ""
+    star = methods(["gabor-stardist"], lacks="no stardist")[0]
+    assert (star.stardist, star.lacks) == (True, "no stardist")
+    assert methods(["gabor-stardist"])[0].lacks == ""
     assert len(GROUPS["thresholds"]) == 17
 
 
@@ -209,14 +209,14 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_models_of_one_name_are_one_row(run: Path) -> None:
-    found = methods(["models"], [f"ours={run}", f"ours={run}", str(run)], stardist=True)
+    found = methods(["models"], [f"ours={run}", f"ours={run}", str(run)])
     assert [(m.name, len(m.members), m.stardist) for m in found] == [
         ("ours", 2, False),
         ("ours + StarDist", 2, True),
         ("run", 1, False),
         ("run + StarDist", 1, True),
     ]
-    assert [m.name for m in methods(["models"], [str(run)])] == ["run"]
+    assert [m.name for m in methods(["models"], [str(run)], lacks="x")] == ["run"]
     member = found[0].members[0]
     assert member(Told("bright")).fit.invert
     assert not member(Told("dark")).fit.invert
@@ -226,8 +226,8 @@ def test_models_of_one_name_are_one_row(run: Path) -> None:
 def test_models_that_have_names_are_measured_unasked(run: Path) -> None:
     cards.SHIPPED.mkdir()
     (run / "model.safetensors").rename(cards.SHIPPED / "skin.safetensors")
-    assert [m.name for m in methods()] == [*NAMES, "gabor-stardist", "skin"]
-    assert [m.name for m in methods(["models"])] == ["skin"]
+    assert [m.name for m in methods(lacks="x")] == [*NAMES, "gabor-stardist", "skin"]
+    assert [m.name for m in methods(["models"])] == ["skin", "skin + StarDist"]
     assert [m.name for m in methods(["otsu"])] == ["otsu"]
 
 
@@ -299,7 +299,7 @@ def test_stardist_is_used_where_it_is_said(monkeypatch: pytest.MonkeyPatch) -> N
 
     def load(weights: str) -> dermogan.stars.Predict:
         loaded.append(weights)
-        return lambda picture: halves[: picture.shape[0], : picture.shape[1]].astype(np.int32)
+        return lambda picture, _: halves[: picture.shape[0], : picture.shape[1]].astype(np.int32)
 
     monkeypatch.setattr(dermogan.refine, "load", load)
     with_stars = replace(seer(), stardist=True)
@@ -340,6 +340,11 @@ def test_summaries_over_images_and_seeds() -> None:
 # The command
 
 
+@pytest.fixture(autouse=True)
+def _no_stardist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dermogan.stars, "lacking", lambda: "stardist not installed")
+
+
 def _call(*words: object) -> Result:
     return CliRunner().invoke(main, ["benchmark", *map(str, words)], prog_name="dermogan")
 
@@ -354,7 +359,7 @@ def test_the_command(folder: Path, run: Path, tmp_path: Path) -> None:
     assert text in done.output
     assert "| otsu | 1.000 | 0.000 | 1.000 | 1.000 | 1.000 |" in text
     assert "| ours (2 seeds) | " in text
-    assert "| gabor-stardist (missing: --weights not given) | – |" in text
+    assert "| gabor-stardist (missing: stardist not installed) | – |" in text
     assert "2 images, bright cells, cells of 27.08 px, annotated in part" in text
 
     rows = list(csv.DictReader(io.StringIO((out / "benchmark.csv").read_text())))
@@ -363,7 +368,7 @@ def test_the_command(folder: Path, run: Path, tmp_path: Path) -> None:
     assert by_name["otsu"]["f1_50_median"] == "1"
     assert by_name["otsu"]["centre_f1_median"] == ""
     assert by_name["ours"]["seeds"] == "2"
-    assert rows[-1]["missing"] == "--weights not given"
+    assert rows[-1]["missing"] == "stardist not installed"
 
     told = json.loads((out / "benchmark.json").read_text())["sets"][0]
     assert (told["name"], told["images"]) == ("mine", 2)

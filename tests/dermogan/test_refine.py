@@ -418,7 +418,7 @@ def test_stars_split_what_the_mask_joins_and_keep_what_stars_miss(tmp_path: Path
 
 @pytest.mark.usefixtures("_stardist")
 def test_weights_that_are_nowhere(tmp_path: Path) -> None:
-    with pytest.raises(SimcellError, match=r"no folder with config.json, and none of 2D_versatile"):
+    with pytest.raises(SimcellError, match=r"no folder with config.json, and none of stardist"):
         load(str(tmp_path))
     FakeModel.from_pretrained = classmethod(lambda *_: 1 / 0)
     with pytest.raises(SimcellError, match="2D_versatile_fluo: cannot be loaded"):
@@ -435,12 +435,13 @@ def test_without_stardist_one_line_says_what_to_install(monkeypatch: pytest.Monk
 def test_pictures_for_stardist_are_dark_outside_the_mask() -> None:
     seen = []
 
-    def predict(picture: np.ndarray) -> np.ndarray:
-        seen.append(picture)
+    def predict(picture: np.ndarray, diameter: float) -> np.ndarray:
+        seen.extend((picture, diameter))
         return np.zeros(picture.shape, np.int32)
 
     mask = np.zeros((10, 10), bool)
     mask[2:5, 2:5] = True
-    labels = star_cells(predict, np.full((10, 10), 0.8, np.float32), mask)
+    labels = star_cells(predict, np.full((10, 10), 0.8, np.float32), mask, 3.0)
     assert (labels == mask).all()
+    assert seen[1] == 3.0
     assert (seen[0] == np.where(mask, np.float32(0.8), 0)).all()
