@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 from safetensors.numpy import save
 
-from dermogan import cards
+from dermogan import cards, startrain
 from dermogan.cli import main
 from dermogan.cli_stars import train_stardist
 from dermogan.errors import DermoganError
@@ -170,7 +170,8 @@ def test_the_shipped_model_parts_discs_of_any_size(side: int) -> None:
 
 @pytest.mark.usefixtures("_library")
 @pytest.mark.filterwarnings("ignore")
-def test_a_model_is_trained_and_used(tmp_path: Path) -> None:
+def test_a_model_is_trained_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startrain, "_JUDGED", 1)
     out = tmp_path / "a.safetensors"
     done = _call("train-stardist", "-o", out, "--steps", 2, "--quiet")
     assert done.exit_code == 0, done.output
