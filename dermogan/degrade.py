@@ -126,7 +126,8 @@ def smooth_noise(shape: tuple[int, ...], sigma_px: float, rng: Generator) -> Map
     coarse = tuple(side // step + 8 for side in shape)
     noise = _blurred(rng.standard_normal(coarse).astype(np.float32), sigma_px / step)
     if step > 1:
-        noise = cv2.resize(noise, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+        fine = cv2.resize(noise, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+        noise = np.asarray(fine, np.float32)
     noise = noise[: shape[0], : shape[1]]
     return np.asarray((noise - noise.mean()) / max(float(noise.std()), 1e-9), np.float32)
 
@@ -144,9 +145,10 @@ def _spots(shape: tuple[int, ...], share: float, sigma_px: float, rng: Generator
 
 def _shifted(image: Map, by_px: float, sigma_px: float, rng: Generator) -> Map:
     """Return an image whose pixels are shifted by smooth noise with an sd of `by_px`."""
-    y, x = np.indices(image.shape, dtype=np.float32)
-    y += np.float32(by_px) * smooth_noise(image.shape, sigma_px, rng)
-    x += np.float32(by_px) * smooth_noise(image.shape, sigma_px, rng)
+    y, x = (
+        np.asarray(place + by_px * smooth_noise(image.shape, sigma_px, rng), np.float32)
+        for place in np.indices(image.shape, dtype=np.float32)
+    )
     moved = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(moved, np.float32)
 

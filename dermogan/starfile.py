@@ -70,7 +70,8 @@ def write_stars(
     recipe : str
         In YAML: what makes it again.
     """
-    arrays = {f"{k:03d}": np.asarray(each, np.float16) for k, each in enumerate(weights)}
+    with np.errstate(over="ignore"):  # what has become infinite is named below
+        arrays = {f"{k:03d}": np.asarray(each, np.float16) for k, each in enumerate(weights)}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             msg = f"{path}: array {name} of the weights is not finite in half precision"

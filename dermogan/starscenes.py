@@ -90,10 +90,12 @@ class Scenes:
             index = 100 * number + attempt
             scene = preset.scene(seed=self.seed, index=index)
             sample = simcell.simulate(scene, seed=self.seed, index=index)
+            assert sample.labels is not None
             areas = np.bincount(sample.labels.reshape(-1))[1:]
             if (areas > 0).any():
                 break
         assert sample.prior is not None
+        assert sample.labels is not None
         diameter = float(np.sqrt(np.median(areas[areas > 0]) * 4 / np.pi))
         wanted = float(np.exp(rng.uniform(*np.log(DIAMETERS))))
         side = int(np.clip(_FRAME_PX * wanted / diameter, self._least, 1e4))
