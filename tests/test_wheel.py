@@ -32,7 +32,8 @@ def test_presets_and_types_ship_in_the_wheel(wheel):
         shipped = {Path(n).stem for n in names if Path(n).parent == Path("simcell", folder)}
         assert shipped == {p.stem for p in (ROOT / folder).glob("*.yaml")}
     models = {n for n in names if n.startswith("dermogan/models/")}
-    assert models == {str(p.relative_to(ROOT)) for p in (ROOT / "dermogan/models").iterdir()}
+    kept = (p for p in (ROOT / "dermogan/models").rglob("*") if p.is_file())
+    assert models == {str(p.relative_to(ROOT)) for p in kept}
     assert {"simcell/py.typed", "simcell/napari.yaml"} <= set(names)
     assert not [n for n in names if n.startswith(("tests", "benchmarks", "examples"))]
 
