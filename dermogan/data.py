@@ -26,19 +26,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from dermogan.domains import Augment, DatasetSource, FolderSource, PresetSource, Simulated, Source
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, Normaliser, apply
 from dermogan.folder import Folder
-from dermogan.recipe import (
-    Augment,
-    CycleGan,
-    DatasetSource,
-    FolderSource,
-    PresetSource,
-    Recipe,
-    Simulated,
-    Source,
-)
+from dermogan.recipe import CycleGan, Recipe
 from dermogan.simulated import Drawn, Stored, Window
 from simcell import stream
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dermogan.recipe import Canny, Data, FilterSpec, Gabor, Sato
+from dermogan.domains import Canny, Data, FilterSpec, Gabor, Sato
 
 FloatImage = NDArray[np.float32]
 

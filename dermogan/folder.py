@@ -9,11 +9,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from dermogan.domains import FolderSource
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, Normaliser
 from dermogan.formats import KINDS
 from dermogan.images import image_files, read_picture
-from dermogan.recipe import FolderSource
 from dermogan.simulated import corner_of
 from simcell import SimcellError
 

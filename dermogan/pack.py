@@ -12,10 +12,11 @@ import torch
 
 import simcell
 from dermogan.cards import SUFFIX, Expects, Polarity, find_model
+from dermogan.domains import DatasetSource, FolderSource, PresetSource
 from dermogan.errors import DermoganError
 from dermogan.files import write_whole
 from dermogan.model import Model, load_model, model_bytes, read_model
-from dermogan.recipe import DatasetSource, FolderSource, PresetSource, Recipe
+from dermogan.recipe import Recipe
 
 LARGEST = 4_000_000
 """Bytes of a packed model."""

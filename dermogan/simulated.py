@@ -9,9 +9,9 @@ import numpy as np
 from numpy.random import Generator
 
 import simcell
+from dermogan.domains import DatasetSource, PresetSource
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, Normaliser
-from dermogan.recipe import DatasetSource, PresetSource
 
 Output = Literal["membrane", "filled"]
 

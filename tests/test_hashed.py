@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import kstest, norm
 
-from simcell import hashed
+from simcell import hashed, words
 from simcell.arrays import Block, band
 
 KEY = np.uint64(0xC0FFEE)
@@ -22,14 +22,27 @@ def _cut(array, part):
     return array[tuple(slice(s, s + n) for s, n in zip(start, part.shape, strict=True))]
 
 
+def _paired(of, block):
+    """Standard normals, two of each word, row by row."""
+    out = np.empty(block.shape, np.float32)
+    (z, y, x), drawn = block.start, np.empty(block.shape[2], np.uint64)
+    for i in range(block.shape[0]):
+        for j in range(block.shape[1]):
+            row = np.uint64(words.row_key(of, z + i, y + j))
+            odd = words.fill_words(row, x, drawn)
+            words.fill_normals(drawn, odd, out[i, j])
+    return out
+
+
 @pytest.mark.parametrize(
     "field",
     [
         hashed.normals,
+        _paired,
         hashed.uniforms,
         lambda of, block: hashed.smooth(of, block, (2.5, 9.0, 0.5)),
     ],
-    ids=["normals", "uniforms", "smooth"],
+    ids=["normals", "paired", "uniforms", "smooth"],
 )
 def test_a_block_is_the_same_alone_and_within_another(field):
     whole = field(KEY, WHOLE)
@@ -38,15 +51,16 @@ def test_a_block_is_the_same_alone_and_within_another(field):
     assert not np.array_equal(whole, field(KEY + np.uint64(1), WHOLE))
 
 
-def test_normals_are_standard_normal_and_independent():
+@pytest.mark.parametrize("normals", [hashed.normals, _paired])
+def test_normals_are_standard_normal_and_independent(normals):
     block = Block((0, -7, 1000), (40, 150, 150))
-    values = hashed.normals(KEY, block).astype(float)
+    values = normals(KEY, block).astype(float)
     n = values.size
     moments = [values.mean(), values.var() - 1, (values**3).mean(), (values**4).mean() - 3]
     for moment, variance in zip(moments, (1, 2, 6 + 9, 96), strict=True):
         assert abs(moment) < 4 * np.sqrt(variance / n)
     assert kstest(values.ravel()[::7], "norm").pvalue > 1e-3
-    other = hashed.normals(KEY + np.uint64(1), block)
+    other = normals(KEY + np.uint64(1), block)
     assert abs((values * other).mean()) < 4 / np.sqrt(n)
     for axis in range(3):
         for lag in (1, 2, 16):
@@ -62,7 +76,7 @@ def test_uniforms_are_uniform_and_never_0_or_1():
 
 def test_the_quantile_is_scipys():
     p = np.array([1e-300, 1e-15, 1e-6, 0.02, 0.075, 0.3, 0.5, 0.6, 0.93, 0.999999])
-    ours = np.array([hashed.quantile(x) for x in p])
+    ours = np.array([words.quantile(x) for x in p])
     assert np.allclose(ours, norm.ppf(p), rtol=1e-13, atol=1e-15)
 
 

@@ -24,7 +24,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import QhullError, Voronoi
 
-from simcell import hashed
+from simcell import hashed, words
 from simcell.arrays import (
     Block,
     BoolArray,
@@ -169,8 +169,8 @@ class Plan:
             annotated,
             papillae,
             _room(papillae),
-            (hashed.key(wave), hashed.key(wave)),
-            (hashed.key(wobble), hashed.key(wobble)),
+            (words.key(wave), words.key(wave)),
+            (words.key(wobble), words.key(wobble)),
         )
 
     def bend(self, block: Block) -> tuple[Image, Image]:

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from simcell.arrays import MM_IN_UM, BoolArray, FloatArray, Grid, Pattern
 from simcell.cells.shared import in_ball, shared
-from simcell.hashed import key, mix, quantile
 from simcell.rng import Streams
 from simcell.scene.volume import NucleusGolgi
+from simcell.words import key, mix, quantile
 
 _INSIDE = 96
 """Quasi-random points on which shared volumes are counted."""

@@ -15,7 +15,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simcell.arrays import FloatArray
-from simcell.hashed import SCALE_PER_STEP, mix, quantile
+from simcell.hashed import SCALE_PER_STEP
+from simcell.words import mix, quantile
 
 _FURTHEST = 0.4
 """Displacements stay below this share of the long semi-axis."""

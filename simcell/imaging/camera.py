@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from simcell import hashed
+from simcell import words
 from simcell.arrays import FloatArray, Image
 from simcell.fields import blur
 from simcell.rng import Streams
@@ -129,8 +129,8 @@ def exposure(spec: FluoCamera, share: FloatArray, streams: Streams, channel: int
     name = "_2" if channel else ""
     return Exposure(
         (spec.photons * share).astype(np.float32),
-        hashed.key(streams(f"imaging.photons{name}")),
-        hashed.key(streams(f"imaging.read{name}")),
+        words.key(streams(f"imaging.photons{name}")),
+        words.key(streams(f"imaging.read{name}")),
         spec.read_noise,
         np.float32(spec.gain),
         np.float32(spec.offset),
@@ -173,19 +173,16 @@ def expose_row(
     ----------
     Cornish & Fisher, Moments and cumulants in the specification of distributions (1938).
     """
-    (z, y, first), (words, count) = place, room
-    row, photons = hashed.row_key(camera.arriving, z, y), camera.photons[plane]
+    (z, y, first), (drawn, count) = place, room
+    row, photons = words.row_key(camera.arriving, z, y), camera.photons[plane]
     for x in range(len(light)):
         light[x] = photons * max(light[x], np.float32(0.0))
-    # Two loops: scrambling by itself is done four voxels at a time.
-    for x in range(len(light)):
-        words[x] = hashed.word_at(row, x + first)
-    for x in range(len(light)):
-        count[x] = hashed.normal_of(words[x])
+    odd = words.fill_words(row, first, drawn)
+    words.fill_normals(drawn, odd, count)
     if camera.read_noise < _SMEARS:
         _skew(light, _ROUNDED, count)
-        reading = hashed.row_key(camera.reading, z, y)
-        _count(light, words, reading, first, camera.read_noise, count)
+        reading = words.row_key(camera.reading, z, y)
+        _count(light, (drawn, odd), (reading, first), camera.read_noise, count)
     else:
         _skew(light, np.float32(camera.read_noise * camera.read_noise), count)
     gain, offset, top = camera.gain, camera.offset, camera.top
@@ -210,27 +207,39 @@ def _skew(mean: Image, more: np.float32, normal: Image) -> None:
 @njit(cache=True)
 def _count(
     mean: Image,
-    words: NDArray[np.uint64],
-    reading: np.uint64,
-    start: int,
+    arriving: tuple[NDArray[np.uint64], int],
+    reading: tuple[np.uint64, int],
     read: float,
     count: Image,
 ) -> None:
-    """Make counts whole, those of few photons anew and exact, and add read noise."""
+    """Make counts whole, those of few photons anew and exact, and add read noise.
+
+    Parameters
+    ----------
+    mean : Image
+    arriving : pair
+        Words of the counts, and what `words.fill_words` returned with them.
+    reading : pair
+        Key of the row's read noise, and place of its first voxel.
+    read : float
+    count : Image
+    """
+    (drawn, odd), (row, start) = arriving, reading
     for x in range(len(mean)):
         if mean[x] > _SOME:
             count[x] = max(np.rint(count[x]), np.float32(0.0))
         else:
-            count[x] = _inverted(np.float64(mean[x]), words[x])
+            word = words.mix(drawn[(x + odd) >> 1] + np.uint64((x + odd) & 1))
+            count[x] = _inverted(np.float64(mean[x]), word)
         if read > 0:
-            count[x] += read * hashed.normal_of(hashed.word_at(reading, x + start))
+            count[x] += read * words.normal_of(words.word_at(row, x + start))
 
 
 @njit(cache=True)
 def _inverted(mean: float, word: np.uint64) -> float:
     """Turn 64 scrambled bits into a Poisson count of a small mean."""
     chance = np.exp(-mean)
-    left = hashed.unit_of(word) - chance
+    left = words.unit_of(word) - chance
     count = 0
     while left > 0.0 and count < 200:
         count += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from simcell import hashed
+from simcell import hashed, words
 from simcell.arrays import Block, Grid, Image, IntArray, VolumePainted
 from simcell.imaging.knots import Knots, knots, plane_at, row_at
 from simcell.rng import Streams
@@ -18,6 +18,8 @@ from simcell.scene.volume import FluorescenceVolume, VolumeClutter, VolumePart
 
 _SEGMENT = 64
 """Voxels along x in which specks are drawn one after another, and owners looked for."""
+_PLANES = 4
+"""Planes a correlation length of haze, at least, that are worked out; it varies by 1 % less."""
 _SHARE = np.float32(1 / 256)
 _ONE, _HALF, _THIRD, _QUARTER = (np.float32(1 / k) for k in (1, 2, 3, 4))
 
@@ -41,10 +43,10 @@ def glow(spec: FluorescenceVolume, painted: VolumePainted, grid: Grid, streams: 
     for odd, (name, part) in enumerate({"nucleus": spec.nucleus, "golgi": spec.golgi}.items()):
         if part.brightness == 0 or most == 0:
             continue
-        level = _levels(part, most, hashed.key(streams(f"imaging.{name}_level")))
+        level = _levels(part, most, words.key(streams(f"imaging.{name}_level")))
         # Without a texture, knots are looked up for nothing: a scale of the whole block is cheap.
         scale = tuple((part.texture_um if part.texture > 0 else 1e4) / s for s in grid.spacing_um)
-        of = hashed.key(streams(f"imaging.{name}_texture"))
+        of = words.key(streams(f"imaging.{name}_texture"))
         lattice = knots(of, painted.block, scale, spans[odd])
         shares = np.full(spec.channels, spec.bleed, np.float32)
         shares[min(odd, spec.channels - 1)] = 1.0
@@ -65,14 +67,21 @@ def _add_clutter(
     """Fill in haze and specks of debris; a speck lights up one voxel before the blur."""
     if spec.haze > 0 and spec.haze_cv > 0:
         scale = tuple(spec.haze_um / s for s in grid.spacing_um)
-        lattice = knots(hashed.key(streams("imaging.haze")), block, scale)
-        _cloud(lattice, spec.haze_cv, spec.haze, light)
+        every = max(1, int(scale[0] / _PLANES))
+        first, end = block.start[0] // every * every, block.start[0] + block.shape[0]
+        planes = (end // every + 1) * every + 1 - first
+        lattice = knots(
+            words.key(streams("imaging.haze")),
+            Block((first, *block.start[1:]), (planes, *block.shape[1:])),
+            scale,
+        )
+        _cloud(lattice, block.start[0] - first, every, spec.haze_cv, spec.haze, light)
     else:
         light[:] = spec.haze
     voxel = float(np.prod(grid.spacing_um))
     chance = min(spec.spots * voxel * 1e-9, 1.0)
     if chance > 0 and spec.spot_brightness > 0:
-        of, (z, y, x) = hashed.key(streams("imaging.specks")), block.start
+        of, (z, y, x) = words.key(streams("imaging.specks")), block.start
         pace = 1.0 / np.log1p(-chance) if chance < 1 else 0.0
         _speckle(
             of, (z, y, x), (1.0 - chance) ** _SEGMENT, pace, spec.spot_brightness / voxel, light
@@ -99,17 +108,38 @@ def _lognormal(normal: np.float32, sigma: np.float32, half: np.float32) -> np.fl
 
 
 @njit(cache=True)
-def _cloud(lattice: Knots, cv: float, mean: float, light: Image) -> None:
-    """Fill a block with log-normal haze."""
-    sigma, half, scale = np.float32(cv), np.float32(0.5 * cv * cv), np.float32(mean)
-    plane = np.empty(lattice.values.shape[1:], np.float32)
+def _cloud(lattice: Knots, skip: int, every: int, cv: float, mean: float, light: Image) -> None:
+    """Fill a block with log-normal haze; its first plane is plane ``skip`` of the lattice's block.
+
+    Haze is worked out at one plane in ``every``, and lies evenly between two of them.
+    """
+    shape = light.shape[1:]
+    near, far, held = np.empty(shape, np.float32), np.empty(shape, np.float32), -1
+    room = np.empty(lattice.values.shape[1:], np.float32)
     for z in range(light.shape[0]):
-        plane_at(lattice, z, plane)
-        for y in range(light.shape[1]):
-            line = light[z, y]
-            row_at(lattice, plane, y, 0, line)
-            for x in range(len(line)):
-                line[x] = scale * _lognormal(line[x], sigma, half)
+        k, part = divmod(z + skip, every)
+        if k != held:
+            near, far = far, near
+            if held < 0:
+                _cloud_plane(lattice, k * every, cv, mean, room, near)
+            _cloud_plane(lattice, (k + 1) * every, cv, mean, room, far)
+            held = k
+        share = np.float32(part / every)
+        for y in range(shape[0]):
+            a, b, line = near[y], far[y], light[z, y]
+            for x in range(shape[1]):
+                line[x] = a[x] + share * (b[x] - a[x])
+
+
+@njit(cache=True)
+def _cloud_plane(lattice: Knots, z: int, cv: float, mean: float, room: Image, plane: Image) -> None:
+    sigma, half, scale = np.float32(cv), np.float32(0.5 * cv * cv), np.float32(mean)
+    plane_at(lattice, z, room)
+    for y in range(len(plane)):
+        line = plane[y]
+        row_at(lattice, room, y, 0, line)
+        for x in range(len(line)):
+            line[x] = scale * _lognormal(line[x], sigma, half)
 
 
 @njit(cache=True)
@@ -130,20 +160,20 @@ def _speckle(
     first, end = start[2] // _SEGMENT, (start[2] + nx - 1) // _SEGMENT + 1
     for z in range(nz):
         for y in range(ny):
-            key = hashed.row_key(of, z + start[0], y + start[1])
+            key = words.row_key(of, z + start[0], y + start[1])
             for segment in range(first, end):
-                word = hashed.word_at(key, segment)
-                if hashed.unit_of(word) < none:
+                word = words.word_at(key, segment)
+                if words.unit_of(word) < none:
                     continue
                 x, stop = segment * _SEGMENT - start[2], (segment + 1) * _SEGMENT - start[2]
                 while True:
-                    x += int(min(np.log(hashed.unit_of(word)) * pace, 2.0 * _SEGMENT))
+                    x += int(min(np.log(words.unit_of(word)) * pace, 2.0 * _SEGMENT))
                     if x >= stop:
                         break
-                    word = hashed.mix(word + hashed.GOLDEN)
+                    word = words.mix(word + words.GOLDEN)
                     if 0 <= x < nx:
-                        light[z, y, x] -= np.float32(bright * np.log(hashed.unit_of(word)))
-                    word = hashed.mix(word + hashed.GOLDEN)
+                        light[z, y, x] -= np.float32(bright * np.log(words.unit_of(word)))
+                    word = words.mix(word + words.GOLDEN)
                     x += 1
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from simcell import hashed
+from simcell import hashed, words
 from simcell.arrays import Block, Image, IntArray
 
 Ints = NDArray[np.intp]
@@ -123,9 +123,9 @@ def _draw(
             begin, end = spans[b, a]
             if begin >= end:
                 continue
-            row = hashed.row_key(of, a + first[0], b + first[1])
+            row = words.row_key(of, a + first[0], b + first[1])
             for k in range(node[begin], node[end - 1] + taps):
-                drawn[k] = hashed.normal_of(hashed.word_at(row, k + first[2]))
+                drawn[k] = words.normal_of(words.word_at(row, k + first[2]))
             line = values[a, b]
             if taps == 1:
                 line[begin:end] = drawn[node[begin] : node[end - 1] + 1]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simcell import hashed
+from simcell import hashed, words
 from simcell.arrays import Block, Grid, Image, Painted, PaintedMosaic
 from simcell.fields import FWHM
 from simcell.imaging import stitching
@@ -63,7 +63,7 @@ def image(spec: RcmMosaic, painted: Painted, grid: Grid, streams: Streams) -> ND
     signal = hashed.soften(signal, (spec.psf_um / FWHM / spacing,) * 2)
     signal = stitching.stitch(spec.tiles, signal, inner, spacing, streams)
     signal *= speckle(spec.noise, inner, spacing, streams)
-    noise = hashed.normals(hashed.key(streams("imaging.detector")), inner)
+    noise = hashed.normals(words.key(streams("imaging.detector")), inner)
     shot, read = spec.gain**2 / spec.noise.photons, spec.noise.read_noise**2
     return digitise(signal, noise, spec.gain, spec.offset, shot, read)
 
@@ -97,7 +97,7 @@ def speckle(spec: MosaicNoise, block: Block, spacing_um: float, streams: Streams
     """Multiplicative speckle of a block: gamma distributed, mean 1; see ``detector.speckle``."""
     sigma = spec.speckle_um / spacing_um * SIGMA_OF_GRAIN
     taps = hashed.reach(sigma)
-    of = hashed.key(streams("imaging.speckle"))
+    of = words.key(streams("imaging.speckle"))
     field = hashed.soften(hashed.normals(of, block.grown((taps, taps))), (sigma, sigma))
     if taps:
         kernel = np.exp(-0.5 * (np.arange(-taps, taps + 1) / sigma) ** 2)
@@ -132,11 +132,11 @@ def _papillae(spec: RcmMosaic, room_um: NDArray[np.float64], streams: Streams) -
 
 def _fields(block: Block, spacing_um: float, streams: Streams) -> Fields:
     def smooth(name: str, scale_um: float) -> Image:
-        of = hashed.key(streams(f"imaging.{name}"))
+        of = words.key(streams(f"imaging.{name}"))
         return hashed.smooth(of, block, (scale_um / spacing_um,) * 2)
 
     rows = Block((block.start[0], 0), (block.shape[0], 1))
-    of = hashed.key(streams("imaging.stripes"))
+    of = words.key(streams("imaging.stripes"))
     stripe = hashed.smooth(of, rows, (_STRIPE_UM / spacing_um, 0.0))
     return Fields(
         smooth("grain", _GRAIN_UM),
@@ -182,7 +182,7 @@ def _cells(
 ) -> tuple[Seen, Seen, Seen]:
     """Look up keratinocytes, basal cells, and the skin's plates (or bubbles), where shown."""
     rng = streams("imaging.cells")
-    keys = np.array([hashed.key(rng) for _ in range(9)], np.uint64).reshape(3, 3)
+    keys = np.array([words.key(rng) for _ in range(9)], np.uint64).reshape(3, 3)
     kind, variant = looks.kind, looks.variant
     honeycomb = (kind == NON_LESION) & (variant == 0)
     striped = (kind == ARTIFACT) & (variant == STRIPES)

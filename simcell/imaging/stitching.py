@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from simcell import hashed
+from simcell import hashed, words
 from simcell.arrays import Block, FloatArray, Image
 from simcell.rng import Streams
 from simcell.scene.mosaic import MosaicTiles
@@ -78,7 +78,7 @@ def stitch(
     rng = streams("imaging.tiles")
     # The first field begins anywhere: a small scene is cut out of a larger mosaic.
     phase = rng.uniform(0.0, spec.tile_um - spec.overlap_um, 2)
-    keys = [hashed.key(rng) for _ in range(4)]
+    keys = [words.key(rng) for _ in range(4)]
     along = [
         _axis(spec, (np.arange(start, start + size) + 0.5) * spacing_um + phase[axis])
         for axis, (start, size) in enumerate(zip(block.start, block.shape, strict=True))

@@ -99,9 +99,11 @@ def of_classes(spec: Channels | Classes, classes: NDArray[np.uint8]) -> NDArray[
     ([[[0, 255, 0]], [[0, 0, 255]]], [[0, 128, 255]])
     """
     if isinstance(spec, Channels):
-        numbers = np.arange(1, spec.classes + 1, dtype=np.uint8)
-        of_each = classes[None] == numbers.reshape(-1, *(1,) * classes.ndim)
-        return np.asarray(of_each.view(np.uint8) * np.uint8(255))
+        drawn = np.empty((spec.classes, *classes.shape), np.uint8)
+        for number, channel in enumerate(drawn, 1):
+            np.equal(classes, number, out=channel.view(np.bool_))
+            np.negative(channel, out=channel)
+        return drawn
     steps = np.minimum(np.arange(256) / spec.classes, 1.0)
     return np.asarray(np.rint(255 * steps).astype(np.uint8)[classes])
 

@@ -16,10 +16,11 @@ from PIL import Image
 
 import simcell
 from dermogan.data import NOISE_CHANNELS, Batch, Data, feed
+from dermogan.domains import Augment, FolderSource, PresetSource
 from dermogan.errors import DermoganError
 from dermogan.filters import Normaliser, apply, local_normalise
 from dermogan.folder import Folder
-from dermogan.recipe import Augment, FolderSource, PresetSource, Recipe, load_recipe
+from dermogan.recipe import Recipe, load_recipe
 from dermogan.simulated import Drawn, pair
 
 TINY = "frame.shape=[64, 64]"

@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 from skimage import filters as reference
 
+from dermogan.domains import Canny, FilterSpec, Gabor, Sato
 from dermogan.filters import apply, canny, gabor, local_normalise, reach_px, sato
-from dermogan.recipe import Canny, FilterSpec, Gabor, Sato
 
 RNG = np.random.default_rng(5)
 
