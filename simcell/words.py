@@ -39,6 +39,9 @@ def _edges(layers: int = 256, last: float = 3.6541528853610088) -> FloatArray:
 _EDGE = _edges()
 _HEIGHT = np.exp(-0.5 * _EDGE**2)
 """Of the curve over those edges."""
+_STEP = (_EDGE[:256] * 2.0**-23).astype(np.float32)
+_NEAR = _EDGE[1:].astype(np.float32)
+"""For numbers of 24 bits: their unit in every layer, and below what they are good at once."""
 
 
 def key(rng: Generator) -> np.uint64:
@@ -100,13 +103,15 @@ def fill_words(row: np.uint64, first: int, words: NDArray[np.uint64]) -> int:
 @njit(cache=True)
 def fill_normals(words: NDArray[np.uint64], odd: int, out: Image) -> None:
     """Turn each half of the words from `fill_words` into a standard normal number."""
+    halves = words.view(np.uint32)[odd:]
     for x in range(len(out)):
-        i = x + odd
-        half = (words[i >> 1] >> np.uint64((i & 1) << 5)) & np.uint64(0xFFFFFFFF)
-        layer = int(half & np.uint64(255))
-        value = (np.float64(np.int64(half >> np.uint64(8))) * 2.0**-23 - 1.0) * _EDGE[layer]
-        good = abs(value) < _EDGE[layer + 1]
-        out[x] = value if good else _at_the_edge(words[i >> 1] ^ half, value, layer)
+        layer = halves[x] & np.uint32(255)
+        value = np.float32(np.int32(halves[x]) >> np.int32(8)) * _STEP[layer]
+        if abs(value) < _NEAR[layer]:
+            out[x] = value
+        else:
+            word = words[(x + odd) >> 1] ^ np.uint64(halves[x])
+            out[x] = _at_the_edge(word, np.float64(value), np.uint64(layer))
 
 
 @njit(cache=True)

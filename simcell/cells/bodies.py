@@ -200,35 +200,114 @@ def _paint(
 
 
 @njit(cache=True, error_model="numpy")
-def touching(owners: IntArray, rows: int) -> NDArray[np.int64]:
-    """Return a << 32 | b of owners a < b that share a face, of the first ``rows`` rows along y.
+def touching(
+    chosen: Ints,
+    start: Ints,
+    at: Ints,
+    runs: Shorts,
+    field: Ints,
+    band: tuple[int, int],
+    rows: int,
+) -> NDArray[np.int64]:
+    """Return a << 32 | b of solids a < b that share a face in the first ``rows`` rows of a band.
 
-    The same pair may come more than once. Faces towards the row after are counted.
+    The same pair may come more than once. ``band``: first row along y, and one past the
+    last, which may be one more than ``rows``: faces towards the row after are counted.
     """
-    nz, ny, nx = owners.shape
+    ends = np.zeros((band[1] - band[0]) * field[0] + 1, np.int64)
+    for i in chosen:
+        own = runs[at[i] : at[i + 1]]
+        for k in _in_band(own, start[i], band):
+            row = _row(own, k, start[i], field, band[0])
+            if row >= 0:
+                ends[row + 1] += 1
+    most = ends.max()
+    ends = np.cumsum(ends)
+    here, sorted_runs = ends[:-1].copy(), np.empty((ends[-1], 3), np.int32)
+    for i in chosen:
+        own = runs[at[i] : at[i + 1]]
+        for k in _in_band(own, start[i], band):
+            row = _row(own, k, start[i], field, band[0])
+            if row >= 0:
+                x = start[i, 2]
+                _insert(sorted_runs[ends[row] : here[row] + 1], own[k, 2] + x, own[k, 3] + x, i)
+                here[row] += 1
+    return _meeting(sorted_runs, ends, field[0], rows, most)
+
+
+@njit(cache=True, error_model="numpy")
+def _in_band(runs: Shorts, start: Ints, band: tuple[int, int]) -> range:
+    """Return which of a solid's runs lie in a band; they are sorted by y."""
+    y = runs[:, 1]
+    return range(np.searchsorted(y, band[0] - start[1]), np.searchsorted(y, band[1] - start[1]))
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _row(runs: Shorts, k: int, start: Ints, field: Ints, first: int) -> int:
+    """Return the row along x of run k, counted along z, then along y from ``first`` on.
+
+    -1 = outside the field.
+    """
+    if not _inside(runs, k, start, field):
+        return -1
+    return (runs[k, 1] + start[1] - first) * field[0] + runs[k, 0] + start[0]
+
+
+@njit(cache=True, error_model="numpy")
+def _insert(row: IntArray, begin: int, end: int, owner: int) -> None:
+    """Put a run among those of its row, sorted by x; the last place is free."""
+    place = len(row) - 1
+    while place > 0 and row[place - 1, 0] > begin:
+        row[place] = row[place - 1]
+        place -= 1
+    row[place, 0], row[place, 1], row[place, 2] = begin, end, owner
+
+
+@njit(cache=True, error_model="numpy")
+def _meeting(runs: IntArray, ends: Ints, nz: int, rows: int, most: int) -> NDArray[np.int64]:
+    """Return the pairs of solids of sorted runs that share a face; ``most`` runs share a row."""
     found, used = np.empty(1 << 12, np.int64), 0
-    recent = np.zeros(1 << 14, np.int64)
-    for z in range(nz):
-        for y in range(rows):
-            # Room for all three faces of every voxel of a row.
-            if used + 3 * nx > len(found):
-                found = np.concatenate((found, np.empty(len(found) + 3 * nx, np.int64)))
-            for x in range(nx):
-                here = owners[z, y, x]
-                if here == 0:
-                    continue
-                used = _note(here, owners[z, y, min(x + 1, nx - 1)], recent, found, used)
-                used = _note(here, owners[z, min(y + 1, ny - 1), x], recent, found, used)
-                used = _note(here, owners[min(z + 1, nz - 1), y, x], recent, found, used)
+    recent = np.zeros(1 << 12, np.int64)
+    for row in range(rows * nz):
+        first, end = ends[row], ends[row + 1]
+        if first == end:
+            continue
+        # A row meets itself and two others, each at fewer places than both have runs.
+        if used + 5 * most > len(found):
+            found = np.concatenate((found, np.empty(len(found) + 5 * most, np.int64)))
+        for k in range(first + 1, end):
+            if runs[k - 1, 1] == runs[k, 0]:
+                used = _note(runs[k - 1, 2], runs[k, 2], recent, found, used)
+        here = runs[first:end]
+        if (row + 1) % nz > 0:
+            below = runs[ends[row + 1] : ends[row + 2]]
+            used = _overlaps(here, below, recent, found, used)
+        if row + nz + 1 < len(ends):
+            after = runs[ends[row + nz] : ends[row + nz + 1]]
+            used = _overlaps(here, after, recent, found, used)
     return found[:used]
 
 
 @njit(cache=True, error_model="numpy")
-def _note(here: int, there: int, recent: Ints, found: Ints, used: int) -> int:
-    """Note a pair of owners, unless they are one, or none, or were noted of late."""
-    if there == here or there == 0:
+def _overlaps(one: IntArray, other: IntArray, recent: Ints, found: Ints, used: int) -> int:
+    """Note the pairs of solids whose runs in two rows lie over each other."""
+    a, b = 0, 0
+    while a < len(one) and b < len(other):
+        if min(one[a, 1], other[b, 1]) > max(one[a, 0], other[b, 0]):
+            used = _note(one[a, 2], other[b, 2], recent, found, used)
+        if one[a, 1] < other[b, 1]:
+            a += 1
+        else:
+            b += 1
+    return used
+
+
+@njit(cache=True, error_model="numpy")
+def _note(one: int, other: int, recent: Ints, found: Ints, used: int) -> int:
+    """Note a pair of solids, unless they are one, or were noted of late."""
+    if one == other:
         return used
-    pair = (np.int64(min(here, there)) << 32) | np.int64(max(here, there))
+    pair = (np.int64(min(one, other)) << 32) | np.int64(max(one, other))
     slot = (pair * 0x9E3779B1 >> 7) & (len(recent) - 1)
     if recent[slot] == pair:
         return used

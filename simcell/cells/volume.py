@@ -21,7 +21,6 @@ from simcell.arrays import (
     IntArray,
     Pattern,
     VolumePainted,
-    band,
 )
 from simcell.cells.bodies import Runs, paint, touching
 from simcell.cells.carve import carve
@@ -196,17 +195,18 @@ def _solids(pairs: Pairs, warp: Warp, rows: NDArray[np.intp], grid: Grid, over: 
 
 def _adjacency(runs: Runs, grid: Grid, label_of: IntArray) -> IntArray:
     """Find pairs of labels that share a face, band by band."""
-    nz, ny, nx = grid.shape
+    ny, field = grid.shape[1], np.array(grid.shape)
+    ends = runs.start + runs.size
     found = [np.zeros(0, np.int64)]
-    number = np.arange(1, len(runs.start) + 1, dtype=np.int32)
     for row in range(0, ny, _ROWS):
         rows = min(_ROWS, ny - row)
         # One row more, for the faces between this band and the next.
-        owners = np.zeros((nz, min(rows + 1, ny - row), nx), np.int32)
-        paint(runs, band(grid.shape, range(row, row + owners.shape[1])).start, owners, number)
-        found.append(np.unique(touching(owners, rows)))
+        band = row, min(row + rows + 1, ny)
+        chosen = np.flatnonzero((runs.start[:, 1] < band[1]) & (ends[:, 1] > band[0]))
+        pairs = touching(chosen, runs.start, runs.at, runs.runs, field, band, rows)
+        found.append(np.unique(pairs))
     pairs = np.unique(np.concatenate(found))
-    labels = np.stack([label_of[pairs >> 32], label_of[pairs & 0xFFFFFFFF]], axis=1)
+    labels = np.stack([label_of[(pairs >> 32) + 1], label_of[(pairs & 0xFFFFFFFF) + 1]], axis=1)
     return np.unique(np.sort(labels, axis=1), axis=0).astype(np.int32).reshape(-1, 2)
 
 

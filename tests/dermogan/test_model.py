@@ -40,7 +40,7 @@ def test_a_model_comes_back(
     model = load_model(file)
     assert model.recipe == tiny("supervised")
     assert (model.output, model.diameter_px, model.channels) == ("membrane", 31.5, 1)
-    assert (model.multiple, model.halo_px) == (4, math.ceil(0.6 * network.reach_px))
+    assert (model.multiple, model.halo_px) == (4, math.ceil(0.75 * network.reach_px))
     assert load_model(file.parent).card == CARD
     file.rename(file.with_name("skin.safetensors"))
     monkeypatch.setenv("DERMOGAN_MODELS", str(file.parent))

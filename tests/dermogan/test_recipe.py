@@ -81,7 +81,7 @@ def test_what_is_refused(assignment: str, needle: str) -> None:
     ("assignment", "needle"),
     [
         ("system.warm_steps=0", "network.norm = batch: needs first steps on pairs"),
-        ("system.warm_steps=550", "must be below budget.steps = 550"),
+        ("system.warm_steps=540", "must be below budget.steps = 540"),
         ("data.pairs_batch=0", "data.pairs_batch = 0: should be greater than or equal to 1"),
         ("system.weights.pairs=0", "data.pairs: the system dermogan does not use it"),
     ],

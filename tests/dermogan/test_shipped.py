@@ -15,7 +15,11 @@ from dermogan.segment import segment
 from dermogan.tiles import predict
 
 # What each finds in a preset that it was not trained on, of all cells there are: F1 at IoU 0.5.
-FOREIGN = {"confluent": ("rcm-benchmark", 0.8), "dermogan2": ("dermogan2", 0.85)}
+FOREIGN = {
+    "confluent": ("rcm-benchmark", 0.8),
+    "rcm": ("rcm-benchmark", 0.8),
+    "dermogan2": ("dermogan2", 0.85),
+}
 NAMES = sorted(file.stem for file in SHIPPED.glob("*.safetensors"))
 
 
