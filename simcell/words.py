@@ -111,7 +111,7 @@ def fill_normals(words: NDArray[np.uint64], odd: int, out: Image) -> None:
             out[x] = value
         else:
             word = words[(x + odd) >> 1] ^ np.uint64(halves[x])
-            out[x] = _at_the_edge(word, np.float64(value), np.uint64(layer))
+            out[x] = _at_the_edge(word, np.float64(value), int(np.uint64(layer)))
 
 
 @njit(cache=True)

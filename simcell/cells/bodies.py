@@ -250,7 +250,7 @@ def _row(runs: Shorts, k: int, start: Ints, field: Ints, first: int) -> int:
     """
     if not _inside(runs, k, start, field):
         return -1
-    return (runs[k, 1] + start[1] - first) * field[0] + runs[k, 0] + start[0]
+    return int((runs[k, 1] + start[1] - first) * field[0] + runs[k, 0] + start[0])
 
 
 @njit(cache=True, error_model="numpy")
