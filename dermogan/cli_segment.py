@@ -78,7 +78,7 @@ and probabilities/NAME.ome.zarr."""
     type=click.Choice(["watershed", "stardist"]),
     default="watershed",
     show_default=True,
-    help="How touching cells are parted; stardist needs pip install stardist tensorflow.",
+    help="How touching cells are parted; stardist needs pip install stardist.",
 )
 @click.option(
     "--weights",

@@ -1,7 +1,8 @@
 """Star-convex splitting by StarDist, the real library, with dermogan's own weights or others.
 
 Decision: StarDist and TensorFlow are no dependencies. They are imported here alone, when
-asked for, and what to install is said where they are missing.
+asked for, and what to install is said where they are missing. Our own model needs no TensorFlow
+(`starnet`), models of others do.
 
 Decision: our own model knows cells of one size, so that maps are brought to it first, and stars
 are drawn at the size of the map. Models of others are shown the map as it is.
@@ -24,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermogan.starfile import NAME, read_stars, star_file
+from dermogan.starnet import StarNet
 from simcell import SimcellError
 
 _PRETRAINED = ("2D_versatile_fluo", "2D_paper_dsb2018", "2D_versatile_he")
@@ -37,24 +39,25 @@ Predict = Callable[[NDArray[np.float32], float], NDArray[np.int32]]
 
 
 def lacking() -> str:
-    """Say what is missing for StarDist; nothing is imported. Empty if it seems to be there."""
-    for name in ("stardist", "tensorflow"):
-        try:
-            found = find_spec(name) is not None
-        except ValueError:  # a module that was put there by hand
-            found = True
-        if not found:
-            return f"{name} not installed"
-    return ""
+    """Say what our own model lacks; nothing is imported. Empty if StarDist seems to be there."""
+    try:
+        found = find_spec("stardist") is not None
+    except ValueError:  # a module that was put there by hand
+        found = True
+    return "" if found else "stardist not installed"
 
 
-def library(otherwise: str = "or use --split watershed") -> Any:  # noqa: ANN401 - is optional
-    """Import StarDist's models; say what to do where it is missing."""
+def library(
+    otherwise: str = "or use --split watershed",
+    part: str = "models",
+    install: str = "stardist tensorflow",
+) -> Any:  # noqa: ANN401 - is optional
+    """Import a part of StarDist; say what to do where it is missing."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it tells of every GPU that is not there
     try:
-        return import_module("stardist.models")
+        return import_module(f"stardist.{part}")
     except ImportError as error:
-        msg = f"stardist: cannot be imported ({_line(error)}); pip install stardist tensorflow"
+        msg = f"stardist: cannot be imported ({_line(error)}); pip install {install}"
         raise SimcellError(f"{msg}, {otherwise}") from error
 
 
@@ -74,11 +77,11 @@ def load(weights: str = NAME) -> Predict:
     callable
         Labels of a picture, in its size.
     """
-    models = library()
     file = star_file(weights)
+    if file is not None:
+        return _own(file)
+    models = library()
     with redirect_stdout(StringIO()):  # it tells of every file that it opens
-        if file is not None:
-            return _own(models, file)
         model = _open(models.StarDist2D, weights)
 
     def predict(picture: NDArray[np.float32], diameter: float) -> NDArray[np.int32]:  # noqa: ARG001
@@ -88,30 +91,29 @@ def load(weights: str = NAME) -> Predict:
     return predict
 
 
-def _own(models: Any, file: Path) -> Predict:  # noqa: ANN401 - of an optional library
-    """Load a model of ours: the library builds the network, and is given the weights."""
+def _own(file: Path) -> Predict:
+    """Load a model of ours: its network runs in torch, the library chooses and draws the stars."""
+    nms, geometry = (library(part=part, install="stardist") for part in ("nms", "geometry"))
     header, weights = read_stars(file)
     card = header.card
     try:
-        config = models.Config2D(**card["config"])
-        model = models.StarDist2D(config, name=file.stem, basedir=None)
-        model.keras_model.set_weights(weights)
-        model.thresholds = card["thresholds"]
-    except Exception as error:  # the library raises whatever went wrong below it
+        network = StarNet(card["config"], weights)
+        limits = {name: float(card["thresholds"][name]) for name in ("prob", "nms")}
+    except Exception as error:  # whatever is wrong with the file
         msg = f"{file}: cannot be loaded ({_line(error)}); train it again"
         raise SimcellError(msg) from error
-    draw = import_module("stardist.geometry").polygons_to_label_coord
+    suppress = nms.non_maximum_suppression_sparse
 
     def predict(picture: NDArray[np.float32], diameter: float) -> NDArray[np.int32]:
         scale = _scale(card["diameter_px"] / diameter)
         seen = picture if scale == 1 else _rescaled(picture, scale)
-        labels, stars = model.predict_instances(seen, return_labels=seen is picture, **_tiles(seen))
-        if labels is None:
-            ratio = np.array(picture.shape) / np.array(seen.shape)
-            order = np.argsort(stars["prob"], kind="stable")  # the surest is drawn last
-            outlines = (stars["coord"][order] + 0.5) * ratio[:, None] - 0.5
-            labels = draw(outlines, shape=picture.shape)
-        return np.asarray(labels, np.int32)
+        points, sure, dist = network.stars(seen, limits["prob"])
+        points, sure, dist, _ = suppress(dist, sure, points, nms_thresh=limits["nms"])
+        ratio = np.array(picture.shape) / np.array(seen.shape)
+        order = np.argsort(sure, kind="stable")  # the surest is drawn last
+        outlines = geometry.dist_to_coord(dist[order], points[order])
+        outlines = (outlines + 0.5) * ratio[:, None] - 0.5
+        return np.asarray(geometry.polygons_to_label_coord(outlines, picture.shape), np.int32)
 
     return predict
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from io import StringIO
@@ -191,8 +191,9 @@ def train_stars(
 def _built(plan: Plan, threads: int) -> Any:  # noqa: ANN401 - of an optional library
     models = library("to train a model")
     tf = import_module("tensorflow")
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    with suppress(RuntimeError):  # it has run before in this process, and keeps its threads
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.keras.utils.set_random_seed(plan.seed)
     config = models.Config2D(
         n_rays=plan.rays,

@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 from safetensors.numpy import save
 
-from dermogan import cards, startrain
+from dermogan import cards, starnet, startrain
 from dermogan.cli import main
 from dermogan.cli_stars import train_stardist
 from dermogan.errors import DermoganError
@@ -19,6 +19,7 @@ from dermogan.metrics import objects
 from dermogan.pack import LARGEST
 from dermogan.refine import Refinement, refine
 from dermogan.starfile import NAME, read_stars, shipped_stars, star_header, write_stars
+from dermogan.starnet import StarNet
 from dermogan.stars import lacking, load
 from dermogan.startrain import Plan, held_out, pictures
 from simcell import SimcellError
@@ -149,6 +150,11 @@ def _library() -> None:
     load.cache_clear()
 
 
+@pytest.fixture
+def _keras(_library: None) -> None:
+    pytest.importorskip("tensorflow")
+
+
 def grid(side: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Discs in rows that touch, as a map of filled cells, and their labels."""
     y, x = np.indices((side * count, side * count))
@@ -169,6 +175,51 @@ def test_the_shipped_model_parts_discs_of_any_size(side: int) -> None:
 
 
 @pytest.mark.usefixtures("_library")
+def test_stars_of_tiles_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    header, weights = read_stars(shipped_stars())
+    network = StarNet(header.card["config"], weights)
+    picture = grid(21, 28)[0][:571, :420]
+    whole = network.stars(picture, 0.5)
+    assert len(whole[0]) > 500
+    monkeypatch.setattr(starnet, "_TILE_PX", 144)
+    for ours, theirs in zip(_sorted(network.stars(picture, 0.5)), _sorted(whole), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    monkeypatch.setattr(StarNet, "reach", 16)  # too little: seams are seen
+    few = network.stars(picture, 0.5)
+    assert len(few[0]) != len(whole[0]) or not np.allclose(_sorted(few)[1], _sorted(whole)[1], 1e-4)
+
+
+def _sorted(stars: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    order = np.lexsort(stars[0].T)
+    return [each[order] for each in stars]
+
+
+def test_networks_of_other_kinds_are_refused() -> None:
+    header, weights = read_stars(shipped_stars())
+    config = header.card["config"]
+    with pytest.raises(ValueError, match="unet_batch_norm"):
+        StarNet({**config, "unet_batch_norm": True}, weights)
+    with pytest.raises(ValueError, match="17 layers where 19 are expected"):
+        StarNet(config, weights[:-4])
+
+
+@pytest.mark.usefixtures("_keras")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("shape", [(160, 160), (117, 203)])
+def test_the_network_is_the_librarys(shape: tuple[int, int]) -> None:
+    from stardist.models import Config2D, StarDist2D
+
+    header, weights = read_stars(shipped_stars())
+    model = StarDist2D(Config2D(**header.card["config"]), name="a", basedir=None)
+    model.keras_model.set_weights(weights)
+    picture = grid(20, 12)[0][: shape[0], : shape[1]]
+    prob, dist, points = model.predict_sparse(picture, prob_thresh=0.3)
+    ours = _sorted(StarNet(header.card["config"], weights).stars(picture, 0.3))
+    for one, two in zip(ours, _sorted((points, prob, dist)), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.usefixtures("_keras")
 @pytest.mark.filterwarnings("ignore")
 def test_a_model_is_trained_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startrain, "_JUDGED", 1)
