@@ -16,8 +16,10 @@ from simcell import __version__
 
 if TYPE_CHECKING:
     from dermogan.errors import DermoganError
+    from dermogan.evaluation import evaluate
     from dermogan.model import Model, load_model
     from dermogan.recipe import Recipe, load_recipe
+    from dermogan.segmentation import segment
     from dermogan.trainer import train
 
 __all__ = [
@@ -25,8 +27,10 @@ __all__ = [
     "Model",
     "Recipe",
     "__version__",
+    "evaluate",
     "load_model",
     "load_recipe",
+    "segment",
     "train",
 ]
 
@@ -34,11 +38,13 @@ _HOMES = {
     "DermoganError": "errors",
     "Model": "model",
     "Recipe": "recipe",
+    "evaluate": "evaluation",
     "load_model": "model",
     "load_recipe": "recipe",
+    "segment": "segmentation",
     "train": "trainer",
 }
-_NEED_TORCH = {"model", "trainer"}
+_NEED_TORCH = {"model", "segmentation", "trainer"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

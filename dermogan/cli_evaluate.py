@@ -10,7 +10,7 @@ import click
 from simcell import SimcellError
 
 if TYPE_CHECKING:
-    from dermogan.evaluate import Evaluation
+    from dermogan.evaluation import Evaluation
 
 
 @click.command(
@@ -54,8 +54,8 @@ def evaluate(
     overwrite: bool,
 ) -> None:
     """Score label images, or centres, against truth of the same names."""
-    from dermogan.evaluate import Options
-    from dermogan.evaluate import evaluate as run
+    from dermogan.evaluation import Options
+    from dermogan.evaluation import evaluate as run
 
     for path in (out, figure):
         if path is not None and path.exists() and not overwrite:

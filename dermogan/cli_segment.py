@@ -125,7 +125,7 @@ def segment(
 ) -> None:
     """Segment images: files, folders, patterns. A bad one is named and skipped; exit code 1."""
     from dermogan.images import name_of
-    from dermogan.segment import FOLDERS, ZARR_FOLDERS, targets
+    from dermogan.segmentation import FOLDERS, ZARR_FOLDERS, targets
 
     files = _files(images)
     folders = FOLDERS if format_ == "tiff" else ZARR_FOLDERS
@@ -164,8 +164,8 @@ def _one(job: _Job, file: Path, plan: dict[str, Path]) -> str:
     import numpy as np
 
     from dermogan.images import read_picture
-    from dermogan.segment import segment as run
-    from dermogan.segment import write
+    from dermogan.segmentation import segment as run
+    from dermogan.segmentation import write
 
     start = time.perf_counter()
     picture = read_picture(file, channel=job.channel, page=job.page)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dermogan.evaluate import Evaluation
+from dermogan.evaluation import Evaluation
 from dermogan.metrics import THRESHOLDS
 from simcell import SimcellError
 

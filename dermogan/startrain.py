@@ -24,7 +24,7 @@ import numpy as np
 
 import simcell
 from dermogan.degrade import Labels
-from dermogan.evaluate import pooled
+from dermogan.evaluation import pooled
 from dermogan.metrics import objects
 from dermogan.starfile import write_stars
 from dermogan.stars import library

@@ -12,7 +12,7 @@ from PIL import Image
 
 import simcell
 from dermogan.model import load_model
-from dermogan.segment import overlay, segment
+from dermogan.segmentation import overlay, segment
 
 PICTURE = Path(__file__).parent / "quickstart.jpg"
 GAP = 6

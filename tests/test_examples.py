@@ -47,6 +47,23 @@ def test_every_shipped_preset_has_a_python_twin():
             assert one.image is None or np.array_equal(one.image, other.image)
 
 
+FILES = sorted((ROOT / "examples").glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_presets_and_recipes_of_the_examples_load(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    if "system:" in path.read_text():
+        from dermogan import load_recipe
+
+        recipe = load_recipe(path)
+        assert Path(recipe.data.pairs.preset).is_file()
+        return
+    preset = simcell.load_preset(path)
+    sample = simcell.simulate(preset.scene(seed=0, index=0), seed=0, index=0)
+    assert sample.labels.max() > 20
+
+
 def test_python_blocks_of_the_readme_run(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

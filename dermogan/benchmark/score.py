@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from dermogan import metrics
 from dermogan.benchmark.methods import Member, Method
 from dermogan.benchmark.sets import Picture, Set, Survey, Told, Truth
-from dermogan.evaluate import pooled
+from dermogan.evaluation import pooled
 from dermogan.metrics import Counts
 from dermogan.refine import Refinement
-from dermogan.segment import segment
+from dermogan.segmentation import segment
 from dermogan.starfile import NAME
 from simcell import SimcellError
 

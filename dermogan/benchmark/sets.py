@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 
 import simcell
 from dermogan.errors import DermoganError
-from dermogan.evaluate import read_points
+from dermogan.evaluation import read_points
 from dermogan.images import image_files, name_of, read_image, read_labels, write_labels, write_tiff
 
 PRESET = "rcm-benchmark"

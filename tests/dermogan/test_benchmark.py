@@ -28,7 +28,7 @@ from dermogan.benchmark.sets import Picture, Set, Told, Truth, folder_set, simul
 from dermogan.classical import NAMES
 from dermogan.cli import main
 from dermogan.errors import DermoganError
-from dermogan.evaluate import score_labels
+from dermogan.evaluation import score_labels
 from dermogan.expects import Fit
 from dermogan.metrics import Counts
 from dermogan.model import save_model

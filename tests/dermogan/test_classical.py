@@ -12,7 +12,7 @@ from dermogan.classical import NAMES, load_classical
 from dermogan.classical.gabor import GaborBank, GaborPredictor
 from dermogan.classical.thresholds import METHODS, Threshold, ThresholdPredictor, above
 from dermogan.refine import Refinement
-from dermogan.segment import segment
+from dermogan.segmentation import segment
 from simcell import SimcellError
 
 RNG = np.random.default_rng

@@ -11,7 +11,7 @@ from dermogan.metrics import objects
 from dermogan.model import load_model
 from dermogan.pack import LARGEST
 from dermogan.recipe import Recipe, load_recipe
-from dermogan.segment import segment
+from dermogan.segmentation import segment
 from dermogan.tiles import predict
 
 # What each finds in a preset that it was not trained on, of all cells there are: F1 at IoU 0.5.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermogan.segment import segment
+from dermogan.segmentation import segment
 from dermogan.size import estimate_diameter, looks
 from simcell import SimcellError
 

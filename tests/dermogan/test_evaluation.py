@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from label_cases import CASES, case
 
 from dermogan import cli_evaluate, metrics
-from dermogan.evaluate import Options, evaluate, pooled, read_points, summary
+from dermogan.evaluation import Options, evaluate, pooled, read_points, summary
 from dermogan.metrics import Counts
 from simcell import SimcellError
 

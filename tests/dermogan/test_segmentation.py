@@ -15,10 +15,10 @@ from image_files import broken_files, honeycomb, noise, save
 from toy_predictors import Convolutional, Identity
 
 from dermogan import cli_segment
-from dermogan.evaluate import evaluate
+from dermogan.evaluation import evaluate
 from dermogan.images import read_labels, read_picture
 from dermogan.refine import Refinement
-from dermogan.segment import _room, overlay, segment, table_of
+from dermogan.segmentation import _room, overlay, segment, table_of
 from dermogan.tiles import predict
 from simcell import SimcellError
 
@@ -300,7 +300,7 @@ def test_options_reach_the_refinement(tmp_path: Path, monkeypatch: pytest.Monkey
         return segment(predictor, image)
 
     monkeypatch.setattr(cli_segment, "_load", lambda *_: Identity())
-    monkeypatch.setattr("dermogan.segment.segment", spy)
+    monkeypatch.setattr("dermogan.segmentation.segment", spy)
     image = save(tmp_path / "one.png", honeycomb())
     words = ["--threshold", "0.4", "--refine", "depth=0.3", "--diameter", "24", "--tile", "64"]
     assert run(image, "-m", "any", "-o", tmp_path / "out", *words).exit_code == 0
