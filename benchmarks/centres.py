@@ -57,7 +57,7 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", action="append", default=["confluent", "rcm"])
+    parser.add_argument("--model", action="append", default=["confluent"])
     options = parser.parse_args()
     torch.set_num_threads(1)
     images, truth = zip(*read(options.data), strict=True)

@@ -57,6 +57,7 @@ Examples:
   dermogan train --recipe supervised -o run
   dermogan train --recipe supervised -o run --resume            after Ctrl-C, or a power cut
   dermogan train --recipe dermogan --images my-images -o run    learn the look of your own
+  dermogan train --recipe supervised --preset my-tissue.yaml -o run    simcell fit writes presets
   dermogan train --recipe mine.yaml -o run --steps 20000 --seed 1
   dermogan train --recipe dermogan-paper -o run --accelerator cuda --precision bf16-mixed"""
 )
@@ -72,6 +73,11 @@ Examples:
     "--images",
     type=click.Path(path_type=Path),
     help="Folder of your own images, unlabelled, in place of the recipe's.",
+)
+@click.option(
+    "--preset",
+    metavar="NAME|FILE",
+    help="Tissue to simulate, in place of the recipe's; as it is in the preset.",
 )
 @click.option("--steps", type=click.IntRange(1), help="Instead of the recipe's budget.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
@@ -123,6 +129,7 @@ def train(
     name: str,
     out: Path,
     images: Path | None,
+    preset: str | None,
     steps: int | None,
     resume: bool,
     overwrite: bool,
@@ -141,6 +148,8 @@ def train(
     from dermogan.recipe import load_recipe
 
     recipe = load_recipe(name)
+    if preset is not None:
+        recipe = recipe.with_preset(preset)
     if images is not None:
         if recipe.data.images is None:
             msg = f"--images {images}: the recipe {recipe.name} learns from simulated pairs alone"

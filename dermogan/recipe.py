@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from importlib.resources import files
@@ -10,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dermogan.domains import Data, PresetSource, Simulated
+from dermogan.domains import Data, DatasetSource, PresetSource, Simulated
 from dermogan.errors import DermoganError
 from simcell.settings import (
     Spec,
@@ -248,6 +249,22 @@ class Recipe(Spec):
                 raise DermoganError(msg)
         recipe: Recipe = build(cls, tree, f"{where}: ")
         return recipe
+
+    def with_preset(self, preset: str) -> Recipe:
+        """Return the recipe with one preset for all that it simulates, as that preset is.
+
+        Examples
+        --------
+        >>> load_recipe("supervised").with_preset("honeycomb").data.pairs
+        PresetSource(kind='preset', preset='honeycomb', set=(), count=None)
+        """
+        source = json.dumps({"kind": "preset", "preset": preset})
+        simulated = [
+            f"data.{name}"
+            for name in ("images", "priors", "pairs")
+            if isinstance(getattr(self.data, name), PresetSource | DatasetSource)
+        ]
+        return self.with_set([f"{path}={source}" for path in [*simulated, "validation.source"]])
 
     def with_set(self, assignments: Sequence[str]) -> Recipe:
         """Return the recipe with ``path=value`` assignments made, values in YAML.

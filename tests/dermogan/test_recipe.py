@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import simcell
 from dermogan.cli import main
+from dermogan.domains import PresetSource
 from dermogan.errors import DermoganError, need
 from dermogan.recipe import CycleGan, DermoGan, Recipe, Supervised, load_recipe, recipe_files
 from simcell import SimcellError
@@ -161,3 +162,21 @@ def test_help_needs_no_torch() -> None:
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(DermoganError, match=r"no_such is not installed; run: pip install"):
         need("no_such")
+
+
+@pytest.mark.parametrize("name", ["supervised", "dermogan", "cyclegan-image"])
+def test_one_preset_for_all_that_is_simulated(name: str) -> None:
+    recipe = load_recipe(name).with_preset("honeycomb")
+    data = recipe.data
+    sources = [data.images, data.priors, data.pairs, recipe.validation.source]
+    sources = [source for source in sources if source is not None]
+    assert sources
+    assert all(source == PresetSource(preset="honeycomb") for source in sources)
+    folder = load_recipe(name).with_set(["validation.source={kind: dataset, path: a.zarr}"])
+    assert folder.with_preset("honeycomb").validation.source == PresetSource(preset="honeycomb")
+
+
+def test_images_of_ones_own_stay() -> None:
+    recipe = load_recipe("dermogan").with_set(["data.images={kind: folder, path: mine}"])
+    images = recipe.with_preset("honeycomb").data.images
+    assert (images.kind, images.path) == ("folder", "mine")
