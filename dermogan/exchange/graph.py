@@ -7,7 +7,7 @@ once, which small images need, and exporters turn its widths into constants.
 from __future__ import annotations
 
 import copy
-from typing import assert_never, cast
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -103,13 +103,10 @@ def _kernels(model: Model) -> NDArray[np.float32] | None:
         return None
     match spec:
         case Gabor():
-            sign = 1 if spec.polarity == "bright" else -1
-            bank = [
-                sign
-                * gabor_kernel(spec.wavelength_px, np.pi * k / spec.orientations, spec.bandwidth)
-                for k in range(spec.orientations)
-            ]
-            return cast(NDArray[np.float32], np.stack(bank)[:, None])
+            angles = [np.pi * k / spec.orientations for k in range(spec.orientations)]
+            bank = [gabor_kernel(spec.wavelength_px, angle, spec.bandwidth) for angle in angles]
+            sign = np.float32(1 if spec.polarity == "bright" else -1)
+            return sign * np.stack(bank)[:, None]
         case Sato() | Canny():
             msg = f"recipe {model.recipe.name}: its filter {spec.kind} has no form in ONNX"
             raise DermoganError(f"{msg}; export a model that sees the image, or Gabor filters")

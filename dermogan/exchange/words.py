@@ -5,7 +5,7 @@ from __future__ import annotations
 from dermogan.cards import Expects
 from dermogan.filters import Normaliser
 from dermogan.model import Model
-from dermogan.recipe import UNet
+from dermogan.recipe import DermoGan, UNet
 
 _UNET = {
     "text": "Ronneberger, Fischer & Brox: U-Net, MICCAI 2015",
@@ -24,7 +24,7 @@ _DERMOGAN = {
 def papers(model: Model) -> list[dict[str, str]]:
     """Return the papers that a model's network and training are from."""
     found = [_UNET if isinstance(model.recipe.system.network, UNet) else _CYCLE]
-    if model.recipe.system.kind == "dermogan":
+    if isinstance(model.recipe.system, DermoGan):
         found.append(_DERMOGAN)
     return [dict(each) for each in found]
 
@@ -48,13 +48,14 @@ package (`dermogan segment IMAGES -m {name}.safetensors -o OUT`).
 - Grey levels as they are in the image, float32, of any range: do not normalise them before.
 - {_size(model)}
 - The graph itself takes any height and width, and mirrors the image at its borders. In tiles,
-  their sides and starts should be multiples of {model.multiple}, and {halo} pixels at each side of a tile should be
-  thrown away.
+  their sides and starts should be multiples of {model.multiple}, and {halo} pixels at each side
+  of a tile should be thrown away.
 
 ## What is in the graph
 
 1. Local normalisation: minus the local mean, divided by three local standard deviations (Gaussian
-   window of {normaliser.sigma_px:g} pixels; {normaliser.floor:g} of the spread of the whole input is mixed in), cut at -1 and 1.
+   window of {normaliser.sigma_px:g} pixels; {normaliser.floor:g} of the spread of the whole input
+   is mixed in), cut at -1 and 1.
 2. {_filter(model)}
 3. Mirrored borders, the network, a sigmoid. ONNX, opset {opset}.
 

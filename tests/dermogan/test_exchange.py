@@ -23,6 +23,7 @@ from dermogan.cli import main
 from dermogan.errors import DermoganError
 from dermogan.exchange import onnxfile
 from dermogan.exchange.graph import Whole, halo_px
+from dermogan.filters import local_normalise
 from dermogan.model import Model, load_model, save_model
 from dermogan.networks import generator
 from dermogan.starfile import write_stars
@@ -40,7 +41,10 @@ def saved(path: Path, name: str, *more: str) -> Path:
         for _ in range(3):
             network(torch.randn(4, 1, 32, 32))
         last = [part for part in network.modules() if isinstance(part, torch.nn.Conv2d)][-1]
-        last.weight *= 4 / network.eval()(torch.randn(4, 1, 32, 32)).std()
+        seen = torch.from_numpy(local_normalise(picture(64, 64), 7.5))[None, None]
+        found = network.eval()(seen)
+        last.weight *= 2 / found.std()
+        last.bias -= 2 * (found.mean() - last.bias) / found.std() + last.bias
     save_model(path, network, recipe, CARD)
     return path
 
@@ -71,7 +75,7 @@ def test_the_graph_is_the_model(
     with torch.inference_mode():
         found = Whole(model)(torch.from_numpy(np.stack([image, 3 * image[::-1]])[:, None]))
     expected = own(model, image)
-    assert np.ptp(expected) > 0.2 or shape == (2, 5)
+    assert np.ptp(expected) > (0.2 if min(shape) > 8 else 0)
     np.testing.assert_allclose(found[0, 0], expected, atol=5e-5)
     np.testing.assert_allclose(found[1, 0], own(model, 3 * image[::-1]), atol=5e-5)
 
@@ -88,8 +92,9 @@ def needed() -> None:
 
 
 @pytest.fixture(scope="module")
-def package(needed: None, shelf: Path) -> Path:
+def package(request: pytest.FixtureRequest, shelf: Path) -> Path:
     """A package, made on the command line."""
+    request.getfixturevalue("needed")
     saved(shelf / "skin.safetensors", "supervised")
     command = ["export", str(shelf / "skin.safetensors"), "-o", str(shelf / "made" / "skin.zip")]
     command += ["--format", "bioimageio", "--author", "A. Name", "--licence", "CC-BY-4.0"]
@@ -107,7 +112,8 @@ def run(content: bytes | str, batch: np.ndarray) -> np.ndarray:
     return session.run(None, {"image": batch})[0]
 
 
-def test_onnx_takes_grey_levels_of_any_size_and_says_what_it_is(needed: None, shelf: Path) -> None:
+@pytest.mark.usefixtures("needed")
+def test_onnx_takes_grey_levels_of_any_size_and_says_what_it_is(shelf: Path) -> None:
     import onnx
 
     file = saved(shelf / "lines.safetensors", "cyclegan-filter")
@@ -159,7 +165,7 @@ def test_a_package_holds_what_it_names(package: Path, shelf: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # of the zoo's library and what it imports
 def test_the_zoos_library_validates_and_runs_a_package(
-    package: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    package: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core = pytest.importorskip("bioimageio.core")
     offline(monkeypatch)
@@ -226,14 +232,15 @@ def test_errors_are_one_line_and_write_nothing(
     assert Path(out).read_text() == "old"
 
 
+@pytest.mark.usefixtures("needed")
 def test_what_is_not_the_model_is_not_written(
-    needed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnxfile, "_traced", lambda _: None)
     monkeypatch.setattr(onnxfile, "_named", lambda *_: b"")
     monkeypatch.setattr(onnxfile, "_difference", lambda *_: 2e-4)
     file = saved(tmp_path / "m.safetensors", "supervised")
-    assert "off by 0.0002, 0.0001 is allowed" in said(str(file), "-o", str(tmp_path / "m.onnx"))
+    assert "differ by 0.0002 from the model's" in said(str(file), "-o", str(tmp_path / "m.onnx"))
     assert [each.name for each in tmp_path.iterdir()] == ["m.safetensors"]
 
 
