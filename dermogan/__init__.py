@@ -17,6 +17,7 @@ from simcell import __version__
 if TYPE_CHECKING:
     from dermogan.errors import DermoganError
     from dermogan.evaluation import evaluate
+    from dermogan.exchange import export
     from dermogan.model import Model, load_model
     from dermogan.recipe import Recipe, load_recipe
     from dermogan.segmentation import segment
@@ -28,6 +29,7 @@ __all__ = [
     "Recipe",
     "__version__",
     "evaluate",
+    "export",
     "load_model",
     "load_recipe",
     "segment",
@@ -39,6 +41,7 @@ _HOMES = {
     "Model": "model",
     "Recipe": "recipe",
     "evaluate": "evaluation",
+    "export": "exchange",
     "load_model": "model",
     "load_recipe": "recipe",
     "segment": "segmentation",

@@ -15,6 +15,7 @@ import click
 from dermogan import __version__
 from dermogan.cli_benchmark import benchmark
 from dermogan.cli_evaluate import evaluate
+from dermogan.cli_export import export
 from dermogan.cli_models import models, pack
 from dermogan.cli_segment import segment
 from dermogan.cli_stars import train_stardist
@@ -48,6 +49,7 @@ main.add_command(evaluate)
 main.add_command(benchmark)
 main.add_command(models)
 main.add_command(pack)
+main.add_command(export)
 main.add_command(train_stardist)
 
 

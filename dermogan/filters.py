@@ -104,13 +104,14 @@ def gabor(
     """
     best = np.full(image.shape, -np.inf, np.float32)
     for k in range(orientations):
-        kernel = _gabor_kernel(wavelength_px, np.pi * k / orientations, bandwidth)
+        kernel = gabor_kernel(wavelength_px, np.pi * k / orientations, bandwidth)
         answer = cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT)
         np.maximum(best, answer, out=best)
     return best
 
 
-def _gabor_kernel(wavelength_px: float, angle: float, bandwidth: float) -> NDArray[np.float32]:
+def gabor_kernel(wavelength_px: float, angle: float, bandwidth: float) -> NDArray[np.float32]:
+    """Return the kernel (y, x) of an even Gabor filter at an angle; see `gabor`."""
     sigma = bandwidth * wavelength_px
     half = int(np.ceil(3 * sigma))
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
