@@ -162,9 +162,7 @@ def _none_needed(masks: dict[str, IntArray], pictures: dict[str, Image]) -> Spac
     return 1.0, 1.0
 
 
-def _say_unmatched(
-    named: list[str], parts: dict[str, dict[str, NDArray[np.generic]]], say: Say
-) -> None:
+def _say_unmatched(named: list[str], parts: Mapping[str, Collection[str]], say: Say) -> None:
     """Say where some fields lack what others have; refuse names that never meet."""
     given = {what: found for what, found in parts.items() if found}
     if len(given) > 1 and not set.intersection(*(set(found) for found in given.values())):
