@@ -1,0 +1,127 @@
+"""Real fields against synthetic ones: every number, curve and test, in one record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simcell.compare.advice import Change, first_changes
+from simcell.compare.classifier import Gap
+from simcell.compare.curves import Panel, panels
+from simcell.compare.effects import VERDICTS, Verdict
+from simcell.compare.measured import Measured
+from simcell.compare.patches import Patch, gap, patches, side_for
+from simcell.compare.statistics import Row, rows
+from simcell.describe.field import Field
+from simcell.errors import SimcellError
+from simcell.preset import Preset
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far real and synthetic fields are apart.
+
+    Attributes
+    ----------
+    real, synthetic : list of Measured
+    rows : list of Row
+        Numbers that both have, with effect sizes and verdicts.
+    panels : list of Panel
+        Curves that both have.
+    image_gap, outline_gap : Gap, optional
+        Classifier two-sample tests on patches of images, and of labels; None where a
+        source lacks them, or has fewer than two fields with them.
+    changes : list of Change
+        What to change first.
+    patches : pair of list of Patch
+        Patches of images (else of labels), real and synthetic.
+    seed : int
+    """
+
+    real: list[Measured]
+    synthetic: list[Measured]
+    rows: list[Row]
+    panels: list[Panel]
+    image_gap: Gap | None
+    outline_gap: Gap | None
+    changes: list[Change]
+    patches: tuple[list[Patch], list[Patch]]
+    seed: int
+
+    @property
+    def verdicts(self) -> dict[Verdict, int]:
+        """How many numbers have each verdict."""
+        counts = Counter(row.effect.verdict for row in self.rows)
+        return {verdict: counts[verdict] for verdict in VERDICTS}
+
+
+def compare(
+    real: Sequence[Field],
+    synthetic: Sequence[Field],
+    *,
+    preset: Preset | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compare real fields with synthetic ones.
+
+    Parameters
+    ----------
+    real, synthetic : sequence of Field
+        What one side lacks (labels, images, centres) is not compared.
+    preset : Preset, optional
+        What the synthetic fields were made from, to say what to change in it.
+    seed : int
+        Of the classifier's folds.
+
+    Returns
+    -------
+    Comparison
+
+    Examples
+    --------
+    >>> import simcell
+    >>> from simcell.describe.read import fields_of
+    >>> preset = simcell.load_preset("discs")
+    >>> samples = [simcell.simulate(preset.scene(seed=1, index=i), seed=1, index=i)
+    ...            for i in range(8)]
+    >>> found = compare(fields_of(samples[:4]), fields_of(samples[4:]))
+    >>> found.verdicts["off"]
+    0
+    """
+    for name, fields in (("real", real), ("synthetic", synthetic)):
+        if not fields:
+            msg = f"{name}: no field to compare; give at least one"
+            raise SimcellError(msg)
+    a, b = ([Measured(field) for field in fields] for fields in (real, synthetic))
+    found = rows(a, b)
+    if not found:
+        msg = (
+            "the real and the synthetic fields have nothing in common to compare "
+            f"({_has(real)} against {_has(synthetic)}); give labels, images or centres of both"
+        )
+        raise SimcellError(msg)
+    side = side_for([a, b])
+    images = tuple(patches(source, "image", side) if side else [] for source in (a, b))
+    reliefs = tuple(patches(source, "relief", side) if side else [] for source in (a, b))
+    shown = images if images[0] and images[1] else reliefs
+    return Comparison(
+        a,
+        b,
+        found,
+        panels(a, b, seed),
+        gap(images[0], images[1], seed, "image"),
+        gap(reliefs[0], reliefs[1], seed, "relief"),
+        first_changes(found, preset),
+        (shown[0], shown[1]),
+        seed,
+    )
+
+
+def _has(fields: Sequence[Field]) -> str:
+    parts = [
+        what
+        for what in ("labels", "image", "points")
+        if any(getattr(field, what) is not None for field in fields)
+    ]
+    return " and ".join(parts) or "nothing"
