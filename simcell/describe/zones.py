@@ -35,11 +35,14 @@ class Zones:
     known : BoolArray
         Pixels that count.
     spacing_um : float
+    radius_px : float
+        Radius of the disc as large as the mean cell; one for all fields that are compared.
     """
 
     labels: IntArray
     known: BoolArray
     spacing_um: float
+    radius_px: float
 
     @property
     def count(self) -> int:
@@ -55,12 +58,6 @@ class Zones:
             return inside
         outside = distance_to_zero((~cells).astype(np.uint8)) - np.float32(0.5)
         return np.where(cells, inside, -outside).astype(np.float32)
-
-    @cached_property
-    def radius_px(self) -> float:
-        """Radius of the disc that is as large as the mean cell."""
-        area = float((self.labels > 0).sum()) / max(self.count, 1)
-        return float(np.sqrt(area / np.pi))
 
     @cached_property
     def edges_px(self) -> FloatArray:
@@ -124,6 +121,12 @@ class Levels:
         return self.border / self.interior - 1.0 if self.interior > 0 else float("nan")
 
 
+def mean_radius_px(labels: IntArray) -> float:
+    """Return the radius of the disc that is as large as the mean cell."""
+    area = float((labels > 0).sum()) / max(int(labels.max(initial=0)), 1)
+    return float(np.sqrt(area / np.pi))
+
+
 def levels_of(image: Image, zones: Zones) -> Levels:
     """Measure the grey levels of the parts of labelled cells.
 
@@ -140,7 +143,7 @@ def levels_of(image: Image, zones: Zones) -> Levels:
     Examples
     --------
     >>> labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((16, 16))).astype(np.int32)
-    >>> zones = Zones(labels, np.ones((64, 64), np.bool_), 0.5)
+    >>> zones = Zones(labels, np.ones((64, 64), np.bool_), 0.5, mean_radius_px(labels))
     >>> image = np.where(zones.depth_px < 2, 50, 150).astype(np.float32)
     >>> round(levels_of(image, zones).contrast, 2)
     -0.67

@@ -1,0 +1,116 @@
+"""Patches of images to match: as large as the preset's frame, where most is annotated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from simcell.arrays import BoolArray, IntArray
+from simcell.describe.field import Field
+from simcell.describe.zones import Zones, mean_radius_px
+from simcell.errors import SimcellError
+from simcell.fit.knobs import Scale
+from simcell.fit.rigs import Patch
+from simcell.preset import Preset
+
+_SIDE = 192  # pixels; more would cost time and tell little
+_LEAST = 24
+_PATCHES = 6
+CONFLUENT = {"voronoi", "power"}
+
+
+def cut(fields: Sequence[Field], like: Preset) -> tuple[list[Patch], Scale]:
+    """Cut patches from images, with their labels where there are any.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        With images.
+    like : Preset
+        Of tissue without gaps, labels are made to have none.
+
+    Returns
+    -------
+    patches : list of Patch
+        At most 6, no two of which overlap, spread over the images.
+    scale : Scale
+        Of labelled cells; without labels, the cell's size is NaN.
+    """
+    for field in fields:
+        if min(field.shape) < _LEAST:
+            msg = f"{field.name}: is {field.shape} px; images to match need {_LEAST} px a side"
+            raise SimcellError(msg)
+    full = like.base.cells.kind in CONFLUENT
+    labels = [_filled(f.labels, full) if f.labels is not None else None for f in fields]
+    radius, cell_um = _sizes(fields, labels)
+    each = -(-_PATCHES // len(fields)) if len(fields) < _PATCHES // 2 + 1 else 1
+    chosen = _spread(list(range(len(fields))), _PATCHES)
+    patches = [
+        _patch(fields[i], labels[i], box, radius, full)
+        for i in chosen
+        for box in _boxes(fields[i], like, each)
+    ]
+    return patches[:_PATCHES], Scale(cell_um, fields[0].spacing_um[0])
+
+
+def _spread(items: list[int], most: int) -> list[int]:
+    if len(items) <= most:
+        return items
+    return [items[int(i)] for i in np.linspace(0, len(items) - 1, most).round()]
+
+
+def _filled(labels: IntArray, full: bool) -> IntArray:
+    """Give every pixel of tissue without gaps to the nearest cell."""
+    if not full or not labels.any():
+        return labels
+    nearest = distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    return np.asarray(labels[tuple(nearest)], np.int32)
+
+
+def _sizes(fields: Sequence[Field], labels: Sequence[IntArray | None]) -> tuple[float, float]:
+    """Return the mean cell's radius in pixels and the square root of its area in µm."""
+    radii, areas = [], []
+    for field, one in zip(fields, labels, strict=True):
+        if one is None or not one.any():
+            continue
+        radii.append(mean_radius_px(np.where(field.known, one, 0)))
+        areas.append(np.pi * radii[-1] ** 2 * float(np.prod(field.spacing_um)))
+    if not radii:
+        return float("nan"), float("nan")
+    return float(np.mean(radii)), float(np.sqrt(np.mean(areas)))
+
+
+def _boxes(field: Field, like: Preset, each: int) -> list[tuple[slice, slice]]:
+    """Return the parts of a field, most annotated first, as large as the frame."""
+    frame = like.base.frame.shape[-2:]
+    sides = [min(n, side, _SIDE) for n, side in zip(field.shape, frame, strict=True)]
+    starts = [_starts(n, side) for n, side in zip(field.shape, sides, strict=True)]
+    boxes = [(slice(y, y + sides[0]), slice(x, x + sides[1])) for y in starts[0] for x in starts[1]]
+    shares = [float(field.known[box].mean()) for box in boxes]
+    middle = [abs(i - (len(boxes) - 1) / 2) for i in range(len(boxes))]
+    order = sorted(range(len(boxes)), key=lambda i: (-round(shares[i], 2), middle[i]))
+    return [boxes[i] for i in order[:each]]
+
+
+def _starts(n: int, side: int) -> list[int]:
+    """Lay as many parts along an axis as fit without overlap, evenly apart."""
+    count = n // side
+    room = n - count * side
+    return [round(room * (i + 1) / (count + 1)) + i * side for i in range(count)]
+
+
+def _patch(
+    field: Field, labels: IntArray | None, box: tuple[slice, slice], radius: float, full: bool
+) -> Patch:
+    assert field.image is not None
+    image = np.ascontiguousarray(field.image[box], np.float32)
+    if labels is None:
+        return Patch(image)
+    numbers, places = np.unique(labels[box], return_inverse=True)
+    shift = 0 if 0 in numbers else 1
+    own = np.ascontiguousarray(places.reshape(image.shape) + shift, np.int32)
+    known: BoolArray = np.ascontiguousarray(field.known[box])
+    tissue = np.ones(image.shape, np.bool_) if full else None
+    return Patch(image, Zones(own, known, field.spacing_um[0], radius), tissue)
