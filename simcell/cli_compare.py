@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simcell.errors import SimcellError
+
 if TYPE_CHECKING:
     from simcell.compare import Comparison
     from simcell.describe.field import Field
     from simcell.describe.files import Say
     from simcell.preset import Preset
 
-_PAGE = "index.html"
+_FOLDERS = ("images", "labels", "masks", "points")
 
 
 @click.command(
@@ -47,6 +49,11 @@ Examples:
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed."
 )
+@click.option(
+    "--stretch",
+    is_flag=True,
+    help="Spread every image's grey levels over the scale first, where brightness means nothing.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing report.")
 def compare(
     real: Path,
@@ -58,13 +65,14 @@ def compare(
     synthetic_labels: str | None,
     count: int,
     seed: int,
+    stretch: bool,
     overwrite: bool,
 ) -> None:
     """Say how far SYNTHETIC images are from REAL ones: a page, a JSON file, what to change.
 
-    REAL is a folder of images; of label images where it holds whole numbers and no
-    --labels are given, name it --labels and give the same folder. SYNTHETIC is a preset, from
-    which samples are drawn, a dataset of `simcell generate`, or a folder of images.
+    REAL is a folder of images, or one that holds folders images/, masks/ and points/. To
+    compare labels alone, give their folder as REAL and as --labels. SYNTHETIC is a preset,
+    from which samples are drawn, a dataset of `simcell generate`, or a folder like REAL.
     """
     from simcell import __version__
     from simcell.compare import compare as run
@@ -78,45 +86,60 @@ def compare(
         notes.append(line)
         click.echo(f"note     {line}", err=True)
 
-    ours = _real(real, labels, points, spacing_um, say)
+    ours = _read(real, labels, points, spacing_um, say)
     theirs, preset = _synthetic(synthetic, synthetic_labels, spacing_um, count, seed, say)
-    found = run(ours, theirs, preset=preset, seed=seed)
-    name = synthetic if preset is None else preset.name
-    sources = Sources(real.name or str(real), name, __version__, tuple(notes))
+    found = run(ours, theirs, preset=preset, seed=seed, stretch=stretch)
+    name = _called(Path(synthetic)) if preset is None else preset.name
+    sources = Sources(_called(real), name, __version__, tuple(notes))
     path = write_report(found, sources, out, overwrite=overwrite)
     click.echo(_in_words(found))
     click.echo(f"report   {path}")
 
 
-def _real(
+def _called(place: Path) -> str:
+    """Name a folder by its last two parts, as many are called `images`."""
+    return "/".join(place.resolve().parts[-2:])
+
+
+def _read(
     place: Path, labels: str | None, points: str | None, spacing_um: float | None, say: Say
 ) -> list[Field]:
+    """Read a folder of images, or one with images/, masks/ or labels/, and points/ in it."""
     from simcell.describe.read import read_fields
 
-    images = None if labels is not None and _same(place, labels) else place
-    if images is not None and points is not None and _same(place, points):
-        images = None
-    return read_fields(labels, images, points, spacing_um, say)
-
-
-def _same(place: Path, other: str) -> bool:
-    return place.resolve() == Path(other).resolve()
+    inside = {name: str(place / name) for name in _FOLDERS if (place / name).is_dir()}
+    if not inside:
+        named = {Path(other).resolve() for other in (labels, points) if other is not None}
+        images = None if place.resolve() in named else place
+        return read_fields(labels, images, points, spacing_um, say)
+    return read_fields(
+        labels or inside.get("labels") or inside.get("masks"),
+        inside.get("images"),
+        points or inside.get("points"),
+        spacing_um,
+        say,
+    )
 
 
 def _synthetic(
     name: str, labels: str | None, spacing_um: float | None, count: int, seed: int, say: Say
 ) -> tuple[list[Field], Preset | None]:
     """Draw from a preset, or read a dataset, or a folder of pictures."""
-    from simcell.describe.read import fields_of, read_fields
-    from simcell.preset import load_preset
+    from simcell.describe.read import fields_of
+    from simcell.preset import Preset, load_preset
     from simcell.stages import simulate
 
-    if Path(name).is_dir():
+    place = Path(name)
+    if (place / "zarr.json").exists():
         from simcell.batch import open_dataset
 
-        if (Path(name) / "zarr.json").exists():
-            return fields_of(open_dataset(name)[:count]), None
-        return read_fields(labels, name, None, spacing_um, say)[:count], None
+        data = open_dataset(name)
+        return fields_of(data[:count]), Preset.from_text(data.header.preset)
+    if place.is_dir():
+        return _read(place, labels, None, spacing_um, say)[:count], None
+    if labels is not None:
+        msg = f"--synthetic-labels: goes with a folder of images; {name!r} has labels of its own"
+        raise SimcellError(msg)
     preset = load_preset(name)
     with click.progressbar(range(count), label="simulating", file=sys.stderr) as bar:
         samples = (simulate(preset.scene(seed=seed, index=i), seed=seed, index=i) for i in bar)

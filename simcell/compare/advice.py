@@ -12,17 +12,20 @@ from simcell.paths import find
 from simcell.preset import Preset
 
 MOST = 3
+_NOTHING = 5e-4
 _CAUSES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "density": (
         ("points.density", 1),
         ("points.types.0.activity", 1),
         ("points.types.0.density", 1),
         ("points.probability", 1),
+        ("points.distance_um", -1),
     ),
     "size": (
         ("cells.radius_um", 1),
         ("points.types.0.radius_um", 1),
         ("points.density", -1),
+        ("points.distance_um", 1),
         ("cells.types.0.cytoplasm.radius_um", 1),
     ),
     "spread": (
@@ -218,7 +221,7 @@ def _target(path: str, row: Row, value: float) -> str:
     if row.statistic.name == "density" and path.endswith("density"):
         return f" to about {value * ratio:.3g}"
     if row.statistic.name == "area_um2":
-        power = -1.0 if path.endswith("density") else 0.5
+        power = -1.0 if path.endswith("density") else 0.5  # areas go with lengths squared
         return f" to about {value * ratio**power:.3g}"
     return ""
 
@@ -229,10 +232,12 @@ def number(value: float) -> str:
     Examples
     --------
     >>> number(1234.5), number(0.04567), number(-3.0)
-    ('1230', '0.0457', '-3')
+    ('1230', '0.0457', '−3')
     """
-    if value == 0 or value != value:
-        return "–" if value != value else "0"
+    if value != value:
+        return "–"
+    if abs(value) < _NOTHING:
+        return "0" if value == 0 else "≈ 0"
     if abs(value) >= 1000:
-        return f"{round(value, 2 - len(str(int(abs(value)))) + 1):.0f}"
-    return f"{value:.3g}"
+        return f"{round(value, 3 - len(str(int(abs(value))))):.0f}".replace("-", "−")
+    return f"{value:.3g}".replace("-", "−")

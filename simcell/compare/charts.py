@@ -32,8 +32,9 @@ def chart(panel: Panel) -> str:
     if panel.reference is not None:
         line = Side(panel.synthetic.x, panel.reference[1])
         parts.append(_line(line, across, up, "reference"))
-    for kind, side in (("synthetic", panel.synthetic), ("real", panel.real)):
-        parts.append(_band(side, across, up, kind))
+    if not panel.steps:  # shares of single bins are restless
+        parts.append(_band(panel.synthetic, across, up, "synthetic"))
+        parts.append(_band(panel.real, across, up, "real"))
     for kind, side in (("synthetic", panel.synthetic), ("real", panel.real)):
         draw = _steps if panel.steps else _line
         parts.append(draw(side, across, up, kind))
@@ -50,7 +51,8 @@ def _ranges(panel: Panel) -> tuple[tuple[float, float], tuple[float, float]]:
     sides = (panel.real, panel.synthetic)
     told = [side.x[np.isfinite(side.middle)] for side in sides]
     xs = np.concatenate(told) if any(len(x) for x in told) else np.array([0.0, 1.0])
-    curves = [c for s in sides for c in (s.middle, s.low, s.high) if c is not None]
+    bands = [] if panel.steps else [c for s in sides for c in (s.low, s.high) if c is not None]
+    curves = [panel.real.middle, panel.synthetic.middle, *bands]
     ys = np.concatenate([c[np.isfinite(c)] for c in curves])
     if panel.reference is not None:
         ys = np.append(ys, panel.reference[1])

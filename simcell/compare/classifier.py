@@ -152,7 +152,7 @@ def _nanmean(rows: FloatArray) -> FloatArray:
 
 
 def _telling(
-    features: FloatArray, source: IntArray, names: list[str], most: int = 5
+    features: FloatArray, source: IntArray, names: list[str], most: int = 12
 ) -> tuple[tuple[str, float], ...]:
     """Rank features by the difference of their means in pooled standard deviations."""
     a, b = features[source == 0], features[source == 1]

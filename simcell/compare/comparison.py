@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from simcell.compare.advice import Change, first_changes
 from simcell.compare.classifier import Gap
@@ -62,6 +64,7 @@ def compare(
     *,
     preset: Preset | None = None,
     seed: int = 0,
+    stretch: bool = False,
 ) -> Comparison:
     """Compare real fields with synthetic ones.
 
@@ -73,6 +76,9 @@ def compare(
         What the synthetic fields were made from, to say what to change in it.
     seed : int
         Of the classifier's folds.
+    stretch : bool
+        Spread the grey levels of every image over the scale first, as of images whose
+        brightness means nothing.
 
     Returns
     -------
@@ -93,7 +99,9 @@ def compare(
         if not fields:
             msg = f"{name}: no field to compare; give at least one"
             raise SimcellError(msg)
-    a, b = ([Measured(field) for field in fields] for fields in (real, synthetic))
+    if stretch:
+        real, synthetic = ([stretched(f) for f in fields] for fields in (real, synthetic))
+    a, b = ([Measured(field) for field in _as_one(fields)] for fields in (real, synthetic))
     found = rows(a, b)
     if not found:
         msg = (
@@ -116,6 +124,26 @@ def compare(
         (shown[0], shown[1]),
         seed,
     )
+
+
+def stretched(field: Field) -> Field:
+    """Return a field whose grey levels from the 0.5 % to the 99.5 % quantile fill 0 to 255."""
+    if field.image is None:
+        return field
+    low, high = np.quantile(field.image, [0.005, 0.995])
+    levels = (field.image - low) * (255.0 / max(float(high - low), 1e-9))
+    return replace(field, image=np.clip(levels, 0, 255).astype(np.float32))
+
+
+def _as_one(fields: Sequence[Field]) -> list[Field]:
+    """Take all fields of a source as one tissue: with gaps between cells, or without.
+
+    Where cells stand apart, a few that huddle do not make the rest of their field unknown.
+    """
+    labelled = [field for field in fields if field.labels is not None]
+    if sum(field.annotated is not None for field in labelled) * 2 >= len(labelled):
+        return list(fields)
+    return [field if field.labels is None else replace(field, annotated=None) for field in fields]
 
 
 def _has(fields: Sequence[Field]) -> str:

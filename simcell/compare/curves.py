@@ -19,7 +19,7 @@ from simcell.compare.effects import largest_gap
 from simcell.compare.measured import Measured
 from simcell.compare.statistics import Group
 from simcell.describe.cells import SIDES
-from simcell.describe.grey import histogram
+from simcell.describe.grey import LAGS, histogram
 from simcell.points.envelope import envelope
 from simcell.points.nearest import g_function
 from simcell.points.summary import l_function, pair_correlation
@@ -28,6 +28,8 @@ from simcell.rng import stream
 _LEVEL = 0.05
 _ENOUGH = 19  # simulations that a test at this level needs
 _FEWEST = 5
+_SMALL_ONES = 0.2  # share of the fields that may be too small for the window
+_SLACK = 0.1
 
 
 @dataclass(frozen=True)
@@ -95,30 +97,41 @@ def _centres(real: Source, synthetic: Source, seed: int) -> list[Panel]:
     sides = _common([*real, *synthetic])
     if sides is None:
         return []
-    cut = [[m.pattern(sides) for m in source] for source in (real, synthetic)]
-    a, b = ([p for p in found if p is not None] for found in cut)
+    a, b = _cut(real, sides), _cut(synthetic, sides)
     if min(len(a), len(b)) == 0:
         return []
-    far = min(3.0, min(sides) / 3)
+    far = min(3.0, min(sides) / 2.5)
     r, apart = np.linspace(0.0, far, 61), np.linspace(0.15, far, 58)
     label = "distance, in mean distances between cells"
     make = partial(_envelope_panel, a=a, b=b, seed=seed)
     return [
-        make("l", "L(r) − r: more or fewer cells within r than by chance", (label, "L(r) − r"),
+        make("l", "L: cells near by, against chance", (label, "L(r) − r"),
              r, lambda p, w: l_function(p, w, r) - r, ("by chance", np.zeros(len(r)))),
-        make("pcf", "Pair correlation: how likely two cells are so far apart", (label, "g(r)"),
+        make("pcf", "Pair correlation: usual distances", (label, "g(r)"),
              apart, lambda p, w: pair_correlation(p, w, apart), ("by chance", np.ones(58))),
-        make("g", "G: share of cells whose nearest neighbour is within r", (label, "G(r)"),
+        make("g", "G: distance to the nearest neighbour", (label, "G(r)"),
              r, lambda p, w: g_function(p, w, r), ("by chance", 1 - np.exp(-np.pi * r**2))),
     ]  # fmt: skip
 
 
 def _common(source: Source) -> tuple[float, float] | None:
-    """Sides of a window, in mean distances, that fits into that of every field."""
+    """Sides of a window, in mean distances, that fits into that of nearly every field."""
     windows = [found[1].size_um for m in source if (found := m.pattern()) is not None]
     if not windows:
         return None
-    return min(size[0] for size in windows), min(size[1] for size in windows)
+    sides = np.quantile(np.array(windows), _SMALL_ONES, axis=0)
+    return float(sides[0]), float(sides[1])
+
+
+def _cut(source: Source, sides: tuple[float, float]) -> list[tuple[FloatArray, Window]]:
+    """Cut patterns to these sides; those of smaller fields are left out."""
+    found = [m.pattern(sides) for m in source]
+    least = (1 - _SLACK) * sides[0], (1 - _SLACK) * sides[1]
+    return [
+        p
+        for p in found
+        if p is not None and p[1].size_um[0] >= least[0] and p[1].size_um[1] >= least[1]
+    ]
 
 
 def _envelope_panel(
@@ -211,7 +224,7 @@ def _shares(
     edges = np.linspace(low, high + 1e-9, 29)
 
     def side(rows: NDArray[np.void]) -> Side:
-        share, _ = np.histogram(np.clip(rows[column], low, high), edges, weights=rows["weight"])
+        share, _ = np.histogram(rows[column], edges, weights=rows["weight"])
         return Side(0.5 * (edges[1:] + edges[:-1]), share / max(share.sum(), 1e-12))
 
     a, b = whole
@@ -233,10 +246,9 @@ def _neighbours(a: NDArray[np.void], b: NDArray[np.void]) -> list[Panel]:
 
     return [
         both("neighbours", "Number of neighbours", "share of cells", _counts),
-        both("lewis", "Lewis: larger cells have more neighbours", "area over the mean area",
+        both("lewis", "Lewis: area by neighbours", "area over the mean",
              lambda rows: _by_sides(rows["neighbours"], _relative(rows["area_um2"]))),
-        both("aboav", "Aboav: many neighbours, whose neighbours have few",
-             "mean neighbours of the neighbours",
+        both("aboav", "Aboav: neighbours of the neighbours", "mean of the neighbours",
              lambda rows: _by_sides(rows["neighbours"], rows["around"])),
     ]  # fmt: skip
 
@@ -269,6 +281,8 @@ def _grey(real: Source, synthetic: Source) -> list[Panel]:
         _grey_panel("spectrum", "Spectrum: detail from coarse to fine", (px, "power"), a, b,
                     lambda m: _curve(m, "spectrum"), log_x=True, log_y=True),
         _noise(a, b),
+        _grey_panel("grain", "Grain: likeness of pixels near by", ("distance, px", "correlation"),
+                    a, b, _likeness),
         _grey_panel("bright_grains", "Texture: bright grains by size",
                     ("radius, px", "grey levels"), a, b, lambda m: _curve(m, "bright_grains")),
         _grey_panel("dark_grains", "Texture: dark grains by size",
@@ -280,6 +294,14 @@ def _histogram(m: Measured) -> tuple[FloatArray, FloatArray]:
     assert m.field.image is not None
     found = histogram(m.field.image, 48)
     return found.x, found.y
+
+
+def _likeness(m: Measured) -> tuple[FloatArray, FloatArray]:
+    """Correlation of fine detail with itself, mean over both directions."""
+    lags = np.array([dy + dx for dy, dx in LAGS])
+    _, y = _curve(m, "grain")
+    apart = np.unique(lags)
+    return apart.astype(np.float64), np.array([y[lags == lag].mean() for lag in apart])
 
 
 def _curve(m: Measured, name: str) -> tuple[FloatArray, FloatArray]:
@@ -331,5 +353,7 @@ def _noise(a: Source, b: Source) -> Panel:
     real, synthetic = (
         _side(levels, np.stack([of(m)[1] for m in source]), 0.2) for source in (a, b)
     )
-    y_label = "standard deviation of the noise"
-    return Panel("noise", "grey", "Noise over the signal", "grey level", y_label, real, synthetic)
+    y_label = "noise, grey levels"
+    return Panel(
+        "noise", "grey", "Noise by grey level", "grey level of the signal", y_label, real, synthetic
+    )

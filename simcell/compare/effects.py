@@ -65,7 +65,9 @@ class Effect:
     verdict: Verdict
 
 
-def effect(real: FloatArray, synthetic: FloatArray, least: float = 0.0) -> Effect | None:
+def effect(
+    real: FloatArray, synthetic: FloatArray, least: float = 0.0, *, log: bool = False
+) -> Effect | None:
     """Compare a number measured in real images with that of synthetic ones.
 
     Parameters
@@ -74,6 +76,9 @@ def effect(real: FloatArray, synthetic: FloatArray, least: float = 0.0) -> Effec
         One number an image; NaN where an image cannot tell.
     least : float
         Spread between images that counts at least, where both sources hardly vary.
+    log : bool
+        Compare logarithms, as of numbers that differ by factors; what is not above 0
+        counts as unknown.
 
     Returns
     -------
@@ -86,16 +91,15 @@ def effect(real: FloatArray, synthetic: FloatArray, least: float = 0.0) -> Effec
     >>> round(found.size, 2), found.verdict
     (0.8, 'too few')
     """
-    a, b = real[np.isfinite(real)], synthetic[np.isfinite(synthetic)]
+    a, b = (v[np.isfinite(v) & (v > 0 if log else True)] for v in (real, synthetic))
     if min(len(a), len(b)) == 0:
         return None
-    size = hedges(a, b, least)
+    ends = np.quantile(a, [0.05, 0.5, 0.95]), np.quantile(b, [0.05, 0.5, 0.95])
+    slack = max(0.0 if log else least, _LEAST * abs(float(ends[1][1])))
+    covered = float(((a >= ends[1][0] - slack) & (a <= ends[1][2] + slack)).mean())
+    size = hedges(np.log(a), np.log(b), max(least, _LEAST)) if log else hedges(a, b, least)
     error = np.sqrt((len(a) + len(b)) / (len(a) * len(b)) + size**2 / (2 * (len(a) + len(b))))
     low, high = size - _SURE * error, size + _SURE * error
-    ends = np.quantile(a, [0.05, 0.5, 0.95]), np.quantile(b, [0.05, 0.5, 0.95])
-    slack = max(least, _LEAST * abs(float(ends[1][1])))
-    within = (a >= ends[1][0] - slack) & (a <= ends[1][2] + slack)
-    covered = float(within.mean())
     return Effect(
         float(ends[0][1]),
         float(ends[0][0]),
@@ -113,6 +117,8 @@ def effect(real: FloatArray, synthetic: FloatArray, least: float = 0.0) -> Effec
 
 def hedges(a: FloatArray, b: FloatArray, least: float = 0.0) -> float:
     """Return Hedges' g of b over a, between -20 and 20.
+
+    The spread counts as ``least``, or as 2 % of the level, where it is below.
 
     Examples
     --------

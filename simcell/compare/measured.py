@@ -99,6 +99,8 @@ class Measured:
             low = low + (high - low - keep) // 2
             high = low + keep
         mask = known[low[0] : high[0], low[1] : high[1]]
+        if not mask.any():
+            return None
         size = (high - low) * spacing
         window = Window((float(size[0]), float(size[1])), None if mask.all() else mask)
         points = self.centres / self.scale_um - low * spacing
@@ -127,7 +129,7 @@ class Measured:
 
     @cached_property
     def ground(self) -> float:
-        """Grey levels of cells over those of the background between them, as their ratio's log."""
+        """Brightness of cells over that of the background between them."""
         if self.field.labels is None or self.field.image is None:
             return np.nan
         tissue: BoolArray = closed(self.field.labels) > 0
@@ -135,7 +137,7 @@ class Measured:
         if min(int(empty.sum()), int(tissue.sum())) < 30:
             return np.nan
         levels = self.field.image[tissue].mean(), self.field.image[empty].mean()
-        return float(np.log((levels[0] + 1.0) / (levels[1] + 1.0)))
+        return float((levels[0] + 1.0) / (levels[1] + 1.0))
 
     @cached_property
     def relief(self) -> Image | None:

@@ -12,8 +12,8 @@ from simcell.compare.classifier import Gap
 from simcell.compare.comparison import Comparison
 from simcell.compare.curves import Panel
 from simcell.compare.effects import VERDICTS, Effect, Verdict
-from simcell.compare.sheets import Strip, patch_strips, whole_fields
-from simcell.compare.statistics import GROUPS, Row
+from simcell.compare.sheets import Strip, brightening, patch_strips, whole_fields
+from simcell.compare.statistics import GROUPS, Group, Row
 
 _MEANING: dict[Verdict, str] = {
     "alike": "no difference that matters",
@@ -101,14 +101,35 @@ def _second_gap(name: str, gap: Gap) -> str:
 
 
 def _telling(gap: Gap) -> str:
+    words: dict[str, float] = {}
+    for name, shift in gap.telling:
+        words.setdefault(_in_words(name), shift)
     shown = ", ".join(
-        f"{escape(name)} ({'+' if shift > 0 else '−'}{abs(shift):.1f})"
-        for name, shift in gap.telling[:3]
+        f"{escape(text)} ({'+' if shift > 0 else '−'}{abs(shift):.1f})"
+        for text, shift in list(words.items())[:3]
     )
     return (
         f'<p class="soft small">Tested on images it was not trained on, {gap.patches} patches. '
         f"Most telling, in standard deviations that synthetic lies above real: {shown}.</p>"
     )
+
+
+def _in_words(feature: str) -> str:
+    """Name a feature of patches; see `simcell.describe.grey.summary`."""
+    name = feature.removesuffix(", log")
+    first, _, rest = name.partition(" ")
+    match first:
+        case "quantile":
+            return f"the {float(rest):.0%} quantile of grey levels"
+        case "power":
+            return f"detail of {1 / float(rest.removeprefix('at ').removesuffix('/px')):.0f} px"
+        case "noise":
+            return "noise"
+        case "grain":
+            return "likeness of pixels near by"
+        case "sd":
+            return "spread of grey levels"
+    return name
 
 
 def _verdict_card(found: Comparison) -> str:
@@ -122,8 +143,19 @@ def _verdict_card(found: Comparison) -> str:
     good = counts["alike"] + counts["close"] + counts["in range"]
     return (
         f'<section class="card"><h3>{good} of {len(found.rows)} numbers agree</h3>'
-        f'<div class="chips" style="flex-direction:column">{chips}</div></section>'
+        f'<div class="chips">{chips}</div>{"".join(_tally(group, found) for group in GROUPS)}'
+        "</section>"
     )
+
+
+def _tally(group: Group, found: Comparison) -> str:
+    """Draw a block for every number of a group, in the colour of its verdict."""
+    blocks = "".join(
+        f'<i class="{_class(row.effect.verdict)}" title="{escape(row.statistic.about)}"></i>'
+        for row in sorted(found.rows, key=lambda row: VERDICTS.index(row.effect.verdict))
+        if row.statistic.group == group
+    )
+    return f'<div class="tally"><span>{GROUPS[group]}</span>{blocks}</div>' if blocks else ""
 
 
 def _class(verdict: Verdict) -> str:
@@ -156,12 +188,19 @@ def _sheets(found: Comparison) -> str:
         pixel = found.real[patch.field].field.spacing_um[1]
         parts.append(
             f'<p class="soft small">Patches of {patch.side} px ({patch.side * pixel:.0f} µm in '
-            "the real images), with the grey levels of their files.</p>"
+            f"the real images), {_shown(found)}.</p>"
         )
         parts += [_strip(strip, "strip", captions=False) for strip in strips]
     parts.append("<h3>Whole fields</h3>")
     parts += [_strip(strip, "strip fields", captions=True) for strip in whole_fields(found)]
     return "\n".join(parts)
+
+
+def _shown(found: Comparison) -> str:
+    gain = brightening(found)
+    if gain == 1:
+        return "with the grey levels of their files"
+    return f"all pictures brightened {gain:g} times to be seen"
 
 
 def _strip(strip: Strip, kind: str, *, captions: bool) -> str:
@@ -177,14 +216,13 @@ def _strip(strip: Strip, kind: str, *, captions: bool) -> str:
     return f'<div class="{kind}">{heading}<div>{"".join(figures)}</div></div>'
 
 
-def _group(name: str, found: Comparison) -> str:
+def _group(name: Group, found: Comparison) -> str:
     rows = [row for row in found.rows if row.statistic.group == name]
     panels = [panel for panel in found.panels if panel.group == name]
     if not rows and not panels:
         return ""
-    title = next(text for group, text in GROUPS.items() if group == name)
     charts = "\n".join(_chart(panel) for panel in panels)
-    return f"<h2>{title}</h2>\n{_table(rows)}\n" + (
+    return f"<h2>{GROUPS[name]}</h2>\n{_table(rows)}\n" + (
         f'<div class="charts">\n{charts}\n</div>' if panels else ""
     )
 
@@ -204,7 +242,7 @@ def _table(rows: list[Row]) -> str:
     return (
         '<div class="card wide"><table>\n<thead><tr><th>per image</th>'
         '<th class="real">real</th><th class="synthetic">synthetic</th>'
-        "<th>effect: synthetic is lower | higher</th><th>verdict</th><th></th></tr></thead>\n"
+        '<th class="effect">lower ← synthetic → higher</th><th>verdict</th><th></th></tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
 
@@ -226,7 +264,7 @@ def _chart(panel: Panel) -> str:
     if panel.reference is not None:
         dashed = f'<p class="note">Dashed: {escape(panel.reference[0])}.</p>'
     return (
-        f'<figure class="card chart" style="margin:0"><h3>{escape(panel.title)}</h3>'
+        f'<figure class="card chart"><h3>{escape(panel.title)}</h3>'
         f"{chart(panel)}{dashed}{note}</figure>"
     )
 

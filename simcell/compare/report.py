@@ -92,8 +92,8 @@ def _gap(gap: Gap | None) -> dict[str, Any] | None:
 
 def _row(row: Row) -> dict[str, Any]:
     about = {key: getattr(row.statistic, key) for key in ("name", "group", "about")}
-    values = [np.exp(v) if row.statistic.log else v for v in row.values]
-    return about | asdict(row.effect) | {"real_values": values[0], "synthetic_values": values[1]}
+    real, synthetic = row.values
+    return about | asdict(row.effect) | {"real_values": real, "synthetic_values": synthetic}
 
 
 def _panel(panel: Panel) -> dict[str, Any]:

@@ -21,6 +21,9 @@ from simcell.io.preview import RGB, outlined
 _FIELDS = 4
 _PATCHES = 7
 _LARGEST_PX = 420
+_LONGEST_NAME = 26
+_BRIGHT = 200.0  # grey level that the brighter source should reach
+_NEEDED = 1.3
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,21 @@ class Strip:
     pictures: list[Picture]
 
 
+def brightening(found: Comparison) -> float:
+    """Return by how much all pictures are brightened to be seen; 1 where there is no need."""
+    tops = [
+        float(np.median([m.grey.quantiles.y[-1] for m in source if m.grey is not None] or [0.0]))
+        for source in (found.real, found.synthetic)
+    ]
+    factor = _BRIGHT / max(tops) if max(tops) > 0 else 1.0
+    return round(factor, 1) if factor >= _NEEDED else 1.0
+
+
 def whole_fields(found: Comparison) -> list[Strip]:
     """Show some fields of each source, cells outlined and centres dotted where known."""
+    gain = brightening(found)
     return [
-        Strip(name, kind, [_field(m) for m in _some(source, _FIELDS)])
+        Strip(name, kind, [_field(m, gain) for m in _some(source, _FIELDS)])
         for name, kind, source in (
             ("Real", "real", found.real),
             ("Synthetic", "synthetic", found.synthetic),
@@ -66,19 +80,19 @@ def _some(source: Sequence[Measured], most: int) -> list[Measured]:
     return [source[int(k)] for k in keep]
 
 
-def _field(m: Measured) -> Picture:
-    canvas = _canvas(m)
+def _field(m: Measured, gain: float) -> Picture:
+    canvas = _canvas(m, gain)
     size_y, size_x = m.field.size_um
     parts = [f"{size_y:.0f} × {size_x:.0f} µm"]
     if m.centres is not None:
         parts.append(f"{len(m.centres)} cells")
-    return _picture(canvas, f"{m.field.name}: {', '.join(parts)}")
+    return _picture(canvas, f"{_short(m.field.name)}: {', '.join(parts)}")
 
 
-def _canvas(m: Measured) -> RGB:
+def _canvas(m: Measured, gain: float) -> RGB:
     """Draw a field: its image, the outlines of its cells, or else its centres."""
     shape = m.field.shape
-    grey = np.zeros(shape, np.uint8) if m.field.image is None else _bytes(m.field.image)
+    grey = np.zeros(shape, np.uint8) if m.field.image is None else _bytes(m.field.image, gain)
     canvas: RGB = np.repeat(grey[..., None], 3, axis=-1)
     if m.field.labels is not None and m.field.labels.any():
         left = canvas if m.field.image is not None else None
@@ -102,8 +116,8 @@ def _dot(canvas: RGB, m: Measured) -> None:
         cv2.circle(canvas, (int(x), int(y)), 1, (250, 190, 60), -1)
 
 
-def _bytes(image: Image) -> NDArray[np.uint8]:
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+def _bytes(image: Image, gain: float = 1.0) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(np.rint(image * np.float32(gain)), 0, 255), np.uint8)
 
 
 def patch_strips(found: Comparison) -> list[Strip]:
@@ -113,12 +127,16 @@ def patch_strips(found: Comparison) -> list[Strip]:
         return []
     chosen = [real[int(k)] for k in np.linspace(0, len(real) - 1, min(_PATCHES, len(real)))]
     near = _nearest(chosen, real, synthetic)
+    gain = brightening(found)
     rest = np.linspace(0, len(synthetic) - 1, min(_PATCHES, len(synthetic)))
     usual = [synthetic[int(k)] for k in rest]
     return [
-        Strip("Real", "real", [_patch(found.real, p) for p in chosen]),
-        Strip("Synthetic, most like it", "synthetic", [_patch(found.synthetic, p) for p in near]),
-        Strip("Synthetic, as they come", "synthetic", [_patch(found.synthetic, p) for p in usual]),
+        Strip(heading, kind, [_patch(source, patch, gain) for patch in shown])
+        for heading, kind, source, shown in (
+            ("Real", "real", found.real, chosen),
+            ("Synthetic, most like it", "synthetic", found.synthetic, near),
+            ("Synthetic, as they come", "synthetic", found.synthetic, usual),
+        )
     ]
 
 
@@ -139,12 +157,17 @@ def _nearest(chosen: list[Patch], real: list[Patch], synthetic: list[Patch]) -> 
     return found
 
 
-def _patch(source: Sequence[Measured], patch: Patch) -> Picture:
+def _patch(source: Sequence[Measured], patch: Patch, gain: float) -> Picture:
     m = source[patch.field]
     picture = m.field.image if m.field.image is not None else m.relief
     assert picture is not None
-    cut = _bytes(picture[patch.y : patch.y + patch.side, patch.x : patch.x + patch.side])
-    return _picture(np.repeat(cut[..., None], 3, axis=-1), m.field.name)
+    cut = _bytes(picture[patch.y : patch.y + patch.side, patch.x : patch.x + patch.side], gain)
+    return _picture(np.repeat(cut[..., None], 3, axis=-1), _short(m.field.name))
+
+
+def _short(name: str) -> str:
+    """Shorten a long name in its middle."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:14]}…{name[-9:]}"
 
 
 def _picture(canvas: RGB, caption: str) -> Picture:

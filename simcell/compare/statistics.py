@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ GROUPS: dict[Group, str] = {
     "grey": "Grey levels",
 }
 _FEWEST = 5
+_SEEN = 0.05  # grey levels of noise that nobody would tell from none
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Statistic:
     words : pair of str
         What synthetic images are where the number is too low, and too high.
     log : bool
-        The logarithm is what is compared; levels are told without it.
+        Whether it is compared on a scale of ratios; ``least`` then is a logarithm.
     """
 
     name: str
@@ -124,8 +125,9 @@ def _of_curve(name: str, reduce: Callable[[Curve], float]) -> Callable[[Measured
     return lambda m: np.nan if m.grey is None else reduce(getattr(m.grey, name))
 
 
-def _log_noise(curve: Curve) -> float:
-    return float(np.log(np.nanmean(curve.y) + 0.05))
+def _noise(curve: Curve) -> float:
+    told = curve.y[np.isfinite(curve.y)]
+    return float(told.mean()) + _SEEN if len(told) else np.nan
 
 
 def _noise_rise(curve: Curve) -> float:
@@ -156,7 +158,7 @@ def _level(share: int) -> Callable[[Curve], float]:
 
 STATISTICS: tuple[Statistic, ...] = (
     Statistic("density", "centres", "cells per mm²", _density, "density",
-              words=("too few cells", "too many cells")),
+              words=("too few cells", "too many cells"), log=True),
     Statistic("nearest", "centres", "distance to the nearest centre, in mean distances",
               lambda m: _nearest(m)[0], "order", 0.01,
               ("cells too close to each other", "cells too evenly apart")),
@@ -165,7 +167,7 @@ STATISTICS: tuple[Statistic, ...] = (
     Statistic("pcf_peak", "centres", "highest pair correlation", _peak, "order", 0.05,
               ("too little order among neighbours", "too much order among neighbours")),
     Statistic("area_um2", "cells", "mean area of a cell, µm²", _cell("area_um2"), "size",
-              words=("cells too small", "cells too large")),
+              words=("cells too small", "cells too large"), log=True),
     Statistic("area_cv", "cells", "relative spread of areas",
               lambda m: _mean(m, "area_um2")[1], "spread", 0.01,
               ("cells too much of one size", "cells of too many sizes")),
@@ -183,8 +185,8 @@ STATISTICS: tuple[Statistic, ...] = (
               ("area follows neighbours too little", "area follows neighbours too much")),
     Statistic("mean", "grey", "mean grey level, 0 to 255", _grey("mean"), "brightness", 2.0,
               ("too dark", "too bright")),
-    Statistic("sd", "grey", "spread of grey levels", _grey("sd"), "depth", 1.0,
-              ("too flat", "too contrasty")),
+    Statistic("sd", "grey", "spread of grey levels", _grey("sd"), "depth", 0.02,
+              ("too flat", "too contrasty"), log=True),
     Statistic("skew", "grey", "skewness, slow changes of light aside", _grey("skew"), "spots", 0.1,
               ("too few bright, or too many dark details",
                "too many bright, or too few dark details")),
@@ -206,7 +208,7 @@ STATISTICS: tuple[Statistic, ...] = (
     Statistic("slope", "grey", "slope of the spectrum at fine detail",
               _of_curve("spectrum", _spectral_slope), "blur", 0.1, ("too soft", "too sharp")),
     Statistic("noise", "grey", "standard deviation of the noise, grey levels",
-              _of_curve("noise", _log_noise), "noise", 0.05,
+              _of_curve("noise", _noise), "noise", 0.05,
               ("too little noise", "too much noise"), log=True),
     Statistic("noise_rise", "grey", "how noise grows with the signal (0, 1/2 photons, 1 speckle)",
               _of_curve("noise", _noise_rise), "noise", 0.05,
@@ -236,23 +238,8 @@ def rows(real: Sequence[Measured], synthetic: Sequence[Measured]) -> list[Row]:
     """Compare all numbers that both sources have, in the order of ``STATISTICS``."""
     found = []
     for statistic in STATISTICS:
-        values = [
-            np.array([statistic.of(m) for m in source], np.float64) for source in (real, synthetic)
-        ]
-        result = effect(values[0], values[1], statistic.least)
+        a, b = (np.array([statistic.of(m) for m in source]) for source in (real, synthetic))
+        result = effect(a, b, statistic.least, log=statistic.log)
         if result is not None:
-            told = _without_log(result) if statistic.log else result
-            found.append(Row(statistic, told, (values[0], values[1])))
+            found.append(Row(statistic, result, (a, b)))
     return found
-
-
-def _without_log(effect: Effect) -> Effect:
-    return replace(
-        effect,
-        real=float(np.exp(effect.real)),
-        real_low=float(np.exp(effect.real_low)),
-        real_high=float(np.exp(effect.real_high)),
-        synthetic=float(np.exp(effect.synthetic)),
-        synthetic_low=float(np.exp(effect.synthetic_low)),
-        synthetic_high=float(np.exp(effect.synthetic_high)),
-    )
