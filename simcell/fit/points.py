@@ -1,0 +1,190 @@
+"""Choice of a point process, and intervals of its numbers, both by simulation.
+
+Every family is fitted, and drawn from in the same windows. How far the pattern lies from
+the draws, beside how far these lie from each other, gives a p-value (a global envelope of L
+and G together); refitting the draws gives bias and interval of every number (parametric
+bootstrap). The simplest family that is not refused is chosen, and of several alike the one
+whose draws the pattern lies nearest.
+
+References
+----------
+Baddeley et al. (2014), On tests of spatial pattern based on simulation envelopes, Ecol.
+Monogr. 84:477-489.
+Davison & Hinkley (1997), Bootstrap Methods and their Application, ch. 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simcell.arrays import FloatArray
+from simcell.errors import SimcellError
+from simcell.fit.families import FAMILIES, Family, Seen, pooled_k, side_of
+from simcell.points import sample
+from simcell.points.nearest import g_function
+from simcell.rng import stream
+
+DRAWS = 59
+"""Simulations of each family."""
+_REFUSED = 0.05
+_CLUMPED = 0.02  # p-value of Poisson below which a family of its sign is looked at
+_FEWEST = 20  # points, all patterns together
+_STEPS = 24  # distances at which L and G are compared
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A family fitted to patterns.
+
+    Attributes
+    ----------
+    family : Family
+    value, low, high : FloatArray
+        Its numbers, corrected for bias, with 90 % intervals.
+    identified : array of bool
+        Whether the interval of each says more than nothing.
+    p_value : float
+        Of its envelope.
+    distance : float
+        How far the pattern lies from its draws, in standard deviations at the worst place.
+    """
+
+    family: Family
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    identified: tuple[bool, ...]
+    p_value: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen family, and all that were looked at."""
+
+    chosen: Fit
+    others: tuple[Fit, ...]
+
+    @property
+    def words(self) -> str:
+        """Say what was looked at, and how it did."""
+        each = ", ".join(f"{fit.family.kind} p = {fit.p_value:.2g}" for fit in self.others)
+        return f"simulation envelopes of L and G: {each}"
+
+
+def choose(
+    seen: Seen,
+    seed: int,
+    *,
+    families: Sequence[Family] = FAMILIES,
+    draws: int = DRAWS,
+    report: Callable[[float], None] | None = None,
+) -> Choice:
+    """Choose a family of point processes for patterns, and fit it.
+
+    Parameters
+    ----------
+    seen : sequence of (points, window)
+    seed : int
+        Of the simulations.
+    families : sequence of Family
+    draws : int
+        Simulations a family.
+    report : callable, optional
+        Told the share of the work done.
+
+    Examples
+    --------
+    >>> from simcell.arrays import Window
+    >>> from simcell.scene.points import HardCore
+    >>> window = Window((200.0, 200.0))
+    >>> points = sample(HardCore(density=2500.0), window, np.random.default_rng(1)).points
+    >>> choose([(points, window)], 0, draws=39).chosen.family.repels
+    True
+    """
+    count = sum(len(points) for points, _ in seen)
+    if count < _FEWEST:
+        msg = f"points: {count} in all; at least {_FEWEST} are needed to tell a point process"
+        raise SimcellError(msg)
+    radii = _distances(seen)
+    observed = _curves(seen, radii)
+    fits: list[Fit] = []
+    for k, family in enumerate(families):
+        fits.append(_fitted(family, seen, observed, radii, seed, draws))
+        if report is not None:
+            report((k + 1) / len(families))
+    standing = [fit for fit in fits if fit.p_value >= _REFUSED]
+    if standing:
+        simplest = min(len(fit.family.names) for fit in standing)
+        standing = [fit for fit in standing if len(fit.family.names) == simplest]
+    chosen = min(standing or fits, key=lambda fit: fit.distance)
+    return Choice(chosen, tuple(fits))
+
+
+def _fitted(
+    family: Family, seen: Seen, observed: FloatArray, radii: FloatArray, seed: int, draws: int
+) -> Fit:
+    """Fit a family, and draw from it to see how well it does and how well it is known."""
+    value = family.fit(seen)
+    spec = family.spec(_allowed(family, value))
+    curves, again = [], []
+    for k in range(draws):
+        rng = stream(seed, k, f"fit.points.{family.kind}")
+        drawn = [(sample(spec, window, rng).points, window) for _, window in seen]
+        if sum(len(points) for points, _ in drawn) < 3:
+            continue
+        curves.append(_curves(drawn, radii))
+        again.append(family.fit(drawn))
+    if len(again) < 10:
+        bad = np.full(len(value), np.nan)
+        return Fit(family, value, bad, bad, (False,) * len(value), 0.0, np.inf)
+    p_value, distance = _outlying(observed, np.array(curves))
+    low, middle, high = _interval(value, np.array(again))
+    known = tuple(bool(b < 8.0 * max(a, 1e-12)) for a, b in zip(low, high, strict=True))
+    return Fit(family, middle, low, high, known, p_value, distance)
+
+
+def _allowed(family: Family, value: FloatArray) -> FloatArray:
+    """Return numbers that the scene takes."""
+    low = np.array([0.0 if name == "gamma" else 1e-3 for name in family.names])
+    high = np.array([1.0 if name == "gamma" else 1e5 for name in family.names])
+    high[0] = 1e9
+    return np.clip(value, low, high)
+
+
+def _distances(seen: Seen) -> FloatArray:
+    shortest = min(min(window.size_um) for _, window in seen)
+    return np.linspace(0.1, 1.0, _STEPS) * min(2.5 * side_of(seen), 0.25 * shortest)
+
+
+def _curves(seen: Seen, radii: FloatArray) -> FloatArray:
+    """Return L - r over the side of a cell, and G, of all patterns together."""
+    spread = np.sqrt(pooled_k(seen, radii) / np.pi) - radii
+    total, weights = np.zeros(len(radii)), np.zeros(len(radii))
+    for points, window in seen:
+        if len(points) > 2:
+            g = g_function(points, window, 0.6 * radii)
+            good = np.isfinite(g)
+            total[good] += len(points) * g[good]
+            weights[good] += len(points)
+    return np.concatenate([spread / side_of(seen), total / np.maximum(weights, 1.0)])
+
+
+def _outlying(observed: FloatArray, curves: FloatArray) -> tuple[float, float]:
+    """Return the p-value of the largest deviation in standard deviations, and that deviation."""
+    everything = np.vstack([observed, curves])
+    spread = np.maximum(everything.std(axis=0), 1e-3)
+    worst = np.abs((everything - everything.mean(axis=0)) / spread).max(axis=1)
+    clear = np.abs((observed - curves.mean(axis=0)) / np.maximum(curves.std(axis=0), 1e-3))
+    return float((worst >= worst[0]).mean()), float(clear.max())
+
+
+def _interval(value: FloatArray, again: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return 90 % intervals (basic bootstrap on logarithms) and values without bias."""
+    logs, base = np.log(np.maximum(again, 1e-9)), np.log(np.maximum(value, 1e-9))
+    off = logs - base
+    low, middle, high = np.quantile(off, (0.05, 0.5, 0.95), axis=0)
+    return np.exp(base - high), np.exp(base - middle), np.exp(base - low)
