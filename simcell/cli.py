@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 import click
 
 from simcell import __version__
+from simcell.cli_new import new
 from simcell.commands import Commands
 from simcell.errors import SimcellError
 
@@ -50,6 +51,9 @@ Examples:
 @click.version_option(__version__, prog_name="simcell")
 def main() -> None:
     """Simulate microscopy priors and images of tissue, with exact labels."""
+
+
+main.add_command(new)
 
 
 def _preset_options(command: F) -> F:

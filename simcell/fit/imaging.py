@@ -93,7 +93,7 @@ def fit_imaging(
     bench = Bench(tuple(patches), like, tuple(knobs), fixed, part)
     found = match(bench, seed=seed, minutes=minutes, workers=workers, progress=progress)
     how = f"matched, {len(both)} images on their labels"
-    stretch = _stretch(like, patches)
+    stretch = stretch_of(like, patches)
     return [*estimates_of(found, knobs, fixed, how, stretch), *taken(like, scale, knobs, notes)]
 
 
@@ -106,11 +106,8 @@ def brightness_of(patches: Sequence[Patch]) -> Brightness:
         dark = float(np.quantile(patch.image, 0.02))
         rows.append([levels.border, levels.interior, levels.background, dark])
     table: FloatArray = np.array(rows)
-    known = np.isfinite(table)
-    means = np.where(known, table, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return Brightness(
-        *(float(m) if k else np.nan for m, k in zip(means, list(known.any(axis=0)), strict=True))
-    )
+    columns = [column[np.isfinite(column)] for column in table.T]
+    return Brightness(*(float(c.mean()) if len(c) else float("nan") for c in columns))
 
 
 def level_knobs(like: Preset, seen: Brightness, part: str = "cytoplasm") -> list[Knob]:
@@ -160,7 +157,7 @@ def fixed_of(like: Preset, part: str) -> tuple[dict[str, Value], dict[str, str]]
     return {path: find(tree, path) for path in notes}, notes
 
 
-def _stretch(like: Preset, patches: Sequence[Patch]) -> Mapping[str, float]:
+def stretch_of(like: Preset, patches: Sequence[Patch]) -> Mapping[str, float]:
     """Return what is told per patch and grows with the frame of the preset."""
     frame = float(np.mean(like.base.frame.shape))
     patch = float(np.mean([patch.image.shape for patch in patches]))

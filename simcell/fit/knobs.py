@@ -1,9 +1,8 @@
 """Which numbers of an imaging are matched, and between which ends.
 
-Decision: ends are far enough apart for any tissue and microscope of the kind, and never nearer
-than the range of the preset that a fit starts from. Lengths of the tissue are shares of the
-size of a cell, those of the optics multiples of a pixel: a fit of small cells does not start
-from large ones.
+Decision: ends are far enough apart for any tissue and microscope of the kind; they enclose
+the range of the preset that a fit starts from. Lengths of the tissue are another matter: they
+are shares of the size of a cell, so that a fit of small cells does not start from large ones.
 
 Decision: what only shows as a product is matched as what it makes of grey levels. Brightness
 is told in grey levels and divided by the camera's gain; that of membranes is told as a
@@ -109,9 +108,9 @@ _RCM = (
     Knob("field.uneven", 0.01, 0.5),
     Knob("field.tilt", 0.0, 2.0),
     Knob("noise.looks", 4.0, 1000.0, True),
-    Knob("noise.speckle_um", 0.6, 4.0, True, "pixel"),
-    Knob("noise.photons", 50.0, 10000.0, True),
-    Knob("noise.read_noise", 0.001, 0.04, True),
+    Knob("noise.speckle_um", 0.6, 6.0, True, "pixel"),
+    Knob("noise.photons", 50.0, 3e5, True),
+    Knob("noise.read_noise", 0.0005, 0.04, True),
     Knob("noise.jitter_um", 0.0, 0.6, unit="pixel"),
     Knob("psf_um", 0.6, 6.0, True, "pixel"),
 )

@@ -6,10 +6,10 @@ the measures and on squares of their main directions). What it tells of the real
 the errors it makes on simulated ones that look alike, is how well the numbers are known: the
 next round draws from the box around that.
 
-Decision: boxes, not clouds. Within a box, numbers are as likely as in the first one, so
-that the last round's answer needs no weights (Miller et al., Truncated proposals for
-scalable and hassle-free simulation-based inference, NeurIPS 2022); the adjustment by regression
-is that of Beaumont, Zhang & Balding, Genetics 162, 2025 (2002).
+Decision: boxes, not clouds. Within a box, which moves to where the answer is, numbers are
+as likely as in the first one, so that the last round's answer needs no weights (Deistler,
+Goncalves & Macke, NeurIPS 2022); the adjustment by regression is that of Beaumont, Zhang &
+Balding, Genetics 162, 2025 (2002).
 
 Decision: a budget is a number of draws, worked out from minutes at a nominal speed. A clock would
 make the answer depend on how busy the machine is.
@@ -38,7 +38,8 @@ _FEWEST, _MOST = 60, 1500  # draws in a round
 _RIDGES = np.logspace(-2, 4, 13)  # strengths of the penalty, in squares of a unit feature
 _DIRECTIONS = 6  # of the measures, whose squares are features too
 _NEAR = 0.5  # share of a round's draws whose errors count
-_TAIL, _ROOM = 0.005, 0.1  # of the answer that a box leaves out; of its width that it adds
+_TAIL, _ROOM = 0.005, 0.15  # of the answer that a box leaves out; of its width that it adds
+_LEAST = 0.12  # width of a box
 _STRANGE = 2.5  # spreads from which on a measure is out of the model's reach
 
 
@@ -132,8 +133,8 @@ def match(
                 advance(1)
             rounds.append((units, measured))
             samples, strange = infer(units, measured, observed)
-            samples = np.clip(samples, box[0], box[1])
-            box = _narrowed(box, samples)
+            samples = np.clip(samples, 0.0, 1.0)
+            box = _around(samples)
     between = _between(rounds, observed)
     names = tuple(name for name, odd in zip(rig.measures, strange, strict=True) if odd)
     return Match(samples, between, len(observed), ROUNDS * count, names)
@@ -181,10 +182,11 @@ def _spread_out(box: FloatArray, count: int, seed: int, number: int) -> FloatArr
     return np.asarray(box[0] + units * (box[1] - box[0]), np.float64)
 
 
-def _narrowed(box: FloatArray, samples: FloatArray) -> FloatArray:
+def _around(samples: FloatArray) -> FloatArray:
+    """Return the box of the next round; it may move, and never closes on a single value."""
     low, high = np.quantile(samples, [_TAIL, 1.0 - _TAIL], axis=0)
-    room = _ROOM * (high - low) + 1e-3
-    return np.stack([np.maximum(box[0], low - room), np.minimum(box[1], high + room)])
+    room = np.maximum(_ROOM * (high - low), 0.5 * (_LEAST - (high - low)))
+    return np.asarray(np.clip(np.stack([low - room, high + room]), 0.0, 1.0), np.float64)
 
 
 def infer(

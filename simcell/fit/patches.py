@@ -17,6 +17,7 @@ from simcell.preset import Preset
 
 _SIDE = 192  # pixels; more would cost time and tell little
 _LEAST = 24
+_MOSTLY = 0.75  # share of a row that has to be annotated
 _PATCHES = 6
 CONFLUENT = {"voronoi", "power"}
 
@@ -101,10 +102,25 @@ def _starts(n: int, side: int) -> list[int]:
     return [round(room * (i + 1) / (count + 1)) + i * side for i in range(count)]
 
 
+def _annotated(field: Field, box: tuple[slice, slice]) -> tuple[slice, slice]:
+    """Cut rows and columns at the sides of a part, most of which nobody annotated."""
+    known = field.known[box]
+    if known.all() or not known.any():
+        return box
+    sides = []
+    for axis, side in enumerate(box):
+        good = np.flatnonzero(known.mean(axis=1 - axis) > _MOSTLY)
+        whole = len(good) == 0 or good[-1] - good[0] < _LEAST
+        sides.append(side if whole else slice(side.start + good[0], side.start + good[-1] + 1))
+    return sides[0], sides[1]
+
+
 def _patch(
     field: Field, labels: IntArray | None, box: tuple[slice, slice], radius: float, full: bool
 ) -> Patch:
     assert field.image is not None
+    if labels is not None:
+        box = _annotated(field, box)
     image = np.ascontiguousarray(field.image[box], np.float32)
     if labels is None:
         return Patch(image)

@@ -112,11 +112,7 @@ class Bench:
             image = imaging.render(scene.imaging, view, Streams(seed, index))
         assert image is not None
         top = 255.0 if image.dtype == np.uint8 else 65535.0
-        grey_levels = np.asarray(image, np.float32) * np.float32(255.0 / top)
-        if patch.zones is None:
-            return grey_levels
-        # What is not annotated tells nothing: it shows the same in both.
-        return np.where(patch.zones.known, grey_levels, patch.image)
+        return np.asarray(image, np.float32) * np.float32(255.0 / top)
 
     @cached_property
     def _views(self) -> list[View]:
@@ -142,7 +138,7 @@ class Bench:
 
 def measures_of(image: Image, where: Zones | None) -> dict[str, float]:
     """Return everything that an image measures, by name."""
-    numbers = grey.summary(grey.grey_of(image))
+    numbers = grey.summary(grey.grey_of(image, lines=where is None))
     if where is None:
         wavelength = grey.ring(image)
         numbers["ring, log"] = float(np.log(wavelength)) if wavelength > 0 else np.log(64.0)
