@@ -19,6 +19,8 @@ from simcell.describe.field import Field
 from simcell.errors import SimcellError
 from simcell.preset import Preset
 
+_FILLED = 0.9  # share of a field that is cells, from which there are no gaps
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -141,9 +143,15 @@ def _as_one(fields: Sequence[Field]) -> list[Field]:
     Where cells stand apart, a few that huddle do not make the rest of their field unknown.
     """
     labelled = [field for field in fields if field.labels is not None]
-    if sum(field.annotated is not None for field in labelled) * 2 >= len(labelled):
+    apart = sum(field.annotated is None and not _filled(field) for field in labelled)
+    if apart * 2 <= len(labelled):
         return list(fields)
     return [field if field.labels is None else replace(field, annotated=None) for field in fields]
+
+
+def _filled(field: Field) -> bool:
+    assert field.labels is not None
+    return bool((field.labels > 0).mean() >= _FILLED)
 
 
 def _has(fields: Sequence[Field]) -> str:

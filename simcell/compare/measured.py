@@ -18,6 +18,7 @@ _FEWEST = 10  # centres that tell anything about their arrangement
 _SMALLEST_PX = 16  # side of an image whose grey levels can be measured
 _LINE_PX = 1.0
 _INSIDE_PX = 3.0
+_LEAST_SHARE = 0.01  # of the field, that cells and background each need
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Measured:
             return np.nan
         tissue: BoolArray = closed(self.field.labels) > 0
         empty = ~tissue & self.field.known
-        if min(int(empty.sum()), int(tissue.sum())) < 30:
+        if min(int(empty.sum()), int(tissue.sum())) < _LEAST_SHARE * int(self.field.known.sum()):
             return np.nan
         levels = self.field.image[tissue].mean(), self.field.image[empty].mean()
         return float((levels[0] + 1.0) / (levels[1] + 1.0))

@@ -15,6 +15,7 @@ from simcell.compare.effects import VERDICTS, Effect, Verdict
 from simcell.compare.sheets import Strip, brightening, patch_strips, whole_fields
 from simcell.compare.statistics import GROUPS, Group, Row
 
+_TALL = 250  # px, height of pictures of whole fields
 _MEANING: dict[Verdict, str] = {
     "alike": "no difference that matters",
     "close": "a difference of less than one spread between images",
@@ -207,10 +208,12 @@ def _strip(strip: Strip, kind: str, *, captions: bool) -> str:
     figures = []
     for picture in strip.pictures:
         caption = escape(picture.caption)
+        wide = f' style="width:{picture.width * _TALL / picture.height:.0f}px"' if captions else ""
         below = f"<figcaption>{caption}</figcaption>" if captions else ""
         figures.append(
             f'<figure><img class="{strip.kind}" src="{picture.source}" alt="{caption}" '
-            f'title="{caption}" width="{picture.width}" height="{picture.height}">{below}</figure>'
+            f'title="{caption}" width="{picture.width}" height="{picture.height}"{wide}>'
+            f"{below}</figure>"
         )
     heading = f'<h3 class="{strip.kind}">{escape(strip.heading)}</h3>'
     return f'<div class="{kind}">{heading}<div>{"".join(figures)}</div></div>'
@@ -242,7 +245,7 @@ def _table(rows: list[Row]) -> str:
     return (
         '<div class="card wide"><table>\n<thead><tr><th>per image</th>'
         '<th class="real">real</th><th class="synthetic">synthetic</th>'
-        '<th class="effect">lower ← synthetic → higher</th><th>verdict</th><th></th></tr></thead>\n'
+        '<th class="effect">lower ← → higher</th><th>verdict</th><th></th></tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
 
