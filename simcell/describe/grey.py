@@ -70,8 +70,8 @@ class Grey:
     noise : Curve
         Standard deviation of the noise over the signal, grey levels.
     bright_grains, dark_grains : Curve
-        Mean grey level that grains of up to each radius in pixels add, or take away,
-        beyond those of the radius before.
+        Mean grey level that grains smaller than each radius in pixels add, or take away,
+        and no smaller than the radius before.
     grain : Curve
         Correlation of fine detail with itself at each of ``LAGS``, by its number.
     grain_px : float

@@ -15,7 +15,7 @@ from simcell.fit.knobs import Scale
 from simcell.fit.rigs import Patch
 from simcell.preset import Preset
 
-_SIDE = 192  # pixels; more would cost time and tell little
+_SIDE = 144  # pixels; more would cost time and tell little
 _LEAST = 24
 _MOSTLY = 0.75  # share of a row that has to be annotated
 _PATCHES = 6
