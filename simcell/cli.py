@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 import click
 
 from simcell import __version__
+from simcell.cli_fit import fit
 from simcell.cli_new import new
 from simcell.commands import Commands
 from simcell.errors import SimcellError
@@ -53,6 +54,7 @@ def main() -> None:
     """Simulate microscopy priors and images of tissue, with exact labels."""
 
 
+main.add_command(fit)
 main.add_command(new)
 
 

@@ -174,18 +174,23 @@ def _neighbours(points: FloatArray, at: FloatArray, radii: FloatArray, own: int)
 
 
 def pooled_k(seen: Seen, radii: FloatArray) -> FloatArray:
-    """Estimate K of several patterns together (translation correction)."""
-    sums, squares = np.zeros(len(radii)), 0.0
+    """Estimate K of several patterns together (translation correction).
+
+    Each pattern's pairs are counted against its own intensity, so that patterns of
+    different density do not look clustered; a pattern weighs as much as it has points.
+    """
+    total, weight = np.zeros(len(radii)), 0.0
     for points, window in seen:
-        if len(points) < 2:
+        if len(points) < 3:
             continue
         pairs = pairs_within(points, window, float(radii.max()))
         weights = pair_weights(points, pairs, window, "translation")
         order = np.argsort(pairs.distance)
         upto = np.concatenate([[0.0], np.cumsum(weights[order])])
-        sums += upto[np.searchsorted(pairs.distance[order], radii, side="right")]
-        squares += len(points) * (len(points) - 1) / window.volume
-    return sums / max(squares, 1e-12)
+        sums = upto[np.searchsorted(pairs.distance[order], radii, side="right")]
+        total += sums * window.volume / (len(points) - 1)
+        weight += len(points)
+    return total / max(weight, 1.0)
 
 
 def _cluster(spread: str) -> Callable[[Seen], FloatArray]:
@@ -215,7 +220,8 @@ def _cluster(spread: str) -> Callable[[Seen], FloatArray]:
         found = minimize(contrast, start, method="Nelder-Mead", options={"maxiter": 150})
         area, size = np.exp(np.clip(found.x, -20, 20))
         size = float(np.clip(size, 0.02 * side, 0.5 * shortest))
-        members = float(np.clip(area / side**2, 1e-3, 1e3))
+        most = 0.3 * max(len(points) for points, _ in seen)
+        members = float(np.clip(area / side**2, 1e-2, max(most, 1.0)))
         return np.array([MM_IN_UM**2 / side**2, members, size])
 
     return fit

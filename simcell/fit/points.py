@@ -27,11 +27,11 @@ from simcell.points import sample
 from simcell.points.nearest import g_function
 from simcell.rng import stream
 
-DRAWS = 59
+DRAWS = 49
 """Simulations of each family."""
 _REFUSED = 0.05
-_CLUMPED = 0.02  # p-value of Poisson below which a family of its sign is looked at
 _FEWEST = 20  # points, all patterns together
+_UNEVEN = 0.4  # relative spread of densities that no process is asked to explain
 _STEPS = 24  # distances at which L and G are compared
 
 
@@ -111,15 +111,18 @@ def choose(
         raise SimcellError(msg)
     radii = _distances(seen)
     observed = _curves(seen, radii)
+    clumped = float(observed[:_STEPS].mean()) > 0
+    wanted = [f for f in families if f.repels != clumped or len(f.names) == 1]
     fits: list[Fit] = []
-    for k, family in enumerate(families):
-        fits.append(_fitted(family, seen, observed, radii, seed, draws))
-        if report is not None:
-            report((k + 1) / len(families))
+    # Simplest first: what is not refused makes the rest superfluous.
+    for size in sorted({len(family.names) for family in wanted}):
+        for family in (f for f in wanted if len(f.names) == size):
+            fits.append(_fitted(family, seen, observed, radii, seed, draws))
+            if report is not None:
+                report(len(fits) / len(wanted))
+        if any(fit.p_value >= _REFUSED for fit in fits):
+            break
     standing = [fit for fit in fits if fit.p_value >= _REFUSED]
-    if standing:
-        simplest = min(len(fit.family.names) for fit in standing)
-        standing = [fit for fit in standing if len(fit.family.names) == simplest]
     chosen = min(standing or fits, key=lambda fit: fit.distance)
     return Choice(chosen, tuple(fits))
 
@@ -129,11 +132,14 @@ def _fitted(
 ) -> Fit:
     """Fit a family, and draw from it to see how well it does and how well it is known."""
     value = family.fit(seen)
-    spec = family.spec(_allowed(family, value))
+    specs = [family.spec(_allowed(family, value * _scaled(f, family))) for f in uneven(seen)]
     curves, again = [], []
     for k in range(draws):
         rng = stream(seed, k, f"fit.points.{family.kind}")
-        drawn = [(sample(spec, window, rng).points, window) for _, window in seen]
+        drawn = [
+            (sample(spec, window, rng).points, window)
+            for spec, (_, window) in zip(specs, seen, strict=True)
+        ]
         if sum(len(points) for points, _ in drawn) < 3:
             continue
         curves.append(_curves(drawn, radii))
@@ -145,6 +151,23 @@ def _fitted(
     low, middle, high = _interval(value, np.array(again))
     known = tuple(bool(b < 8.0 * max(a, 1e-12)) for a, b in zip(low, high, strict=True))
     return Fit(family, middle, low, high, known, p_value, distance)
+
+
+def uneven(seen: Seen) -> FloatArray:
+    """Return the density of each pattern over that of all, where they differ widely; else 1.
+
+    Chance, and clusters, make counts differ too: only what is far beyond that counts.
+    """
+    counts = np.array([len(points) for points, _ in seen], np.float64)
+    areas = np.array([window.volume for _, window in seen])
+    expected = counts.sum() * areas / areas.sum()
+    relative = (counts + 0.5) / (expected + 0.5)
+    spread = float(((counts - expected) ** 2 / expected).sum() / max(len(seen) - 1, 1))
+    return relative if relative.std() > _UNEVEN and spread > 10 else np.ones(len(seen))
+
+
+def _scaled(factor: float, family: Family) -> FloatArray:
+    return np.array([factor, *([1.0] * (len(family.names) - 1))])
 
 
 def _allowed(family: Family, value: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ from simcell.fit.estimate import Estimate, Status
 from simcell.vary import LogUniform, Uniform
 
 _WIDER = 0.15  # of the interval's width, added at either end
+_GUESS = 3.0  # factor about a number that the data do not tell
 _RATIO = 2.0  # of a range's ends, from which ratios count
 
 
@@ -53,6 +54,8 @@ def around(
         What the field of the scene allows.
     """
     low, value, high = (min(max(ends[k], least), most) for k in ("low", "value", "high"))
+    if status == "unidentified" and value > 0:
+        low, high = max(low, value / _GUESS), min(high, value * _GUESS)
     more = _WIDER * (high - low)
     vary = drawn_within(max(low - more, least), min(high + more, most))
     return Estimate(path, float(f"{value:.4g}"), low, high, vary, how, status)

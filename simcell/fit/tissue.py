@@ -106,7 +106,7 @@ def fit_labels(
         second = invert(first.left[:3], again, observed, rng, (_LAST,), told)
     return [
         _density_estimate(density, said),
-        *_order_estimates(second, view, said, like),
+        *_order_estimates(second, view, said, density),
         *_cells_estimates(second, power, view, first, like),
         _vacancies(fields, found.cells),
         *_lines(fields, like),
@@ -138,7 +138,7 @@ def fit_centres(
     blind = "centres do not show borders"
     return [
         _density_estimate(density, said),
-        *_order_estimates(found, view, said, like),
+        *_order_estimates(found, view, said, density),
         Estimate("cells.kind", "voronoi", how=blind, status="unidentified"),
         _of_like(like, "cells.undulation_um", 0.8, blind),
         _of_like(like, "cells.vacancy", 0.0, "a missing cell and a large one look alike"),
@@ -192,19 +192,21 @@ def _wave(like: Scene, side: float) -> float:
 def _density_estimate(density: Density, said: str) -> Estimate:
     vary = drawn_within(density.least, density.most)
     low, high = density.low, density.high
-    return Estimate("points.density", density.value, low, high, vary, f"{said}, edge-corrected")
+    value = float(f"{density.value:.4g}")
+    return Estimate("points.density", value, low, high, vary, f"{said}, edge-corrected")
 
 
-def _order_estimates(found: Inverted, view: View, said: str, like: Scene) -> list[Estimate]:
-    del like
+def _order_estimates(found: Inverted, view: View, said: str, density: Density) -> list[Estimate]:
     how = f"simulations that look alike; {said}"
+    closest = float((MM_IN_UM**2 / density.most) ** 0.5)
     lloyd = {k: float(np.expm1(v["steps"])) for k, v in _ends(found).items()}
     apart = {k: v["apart"] * view.side_um for k, v in _ends(found).items()}
     steps: Status = "estimated" if found.identified["steps"] else "unidentified"
     core: Status = "estimated" if found.identified["apart"] else "unidentified"
     return [
         Estimate("points.kind", "hard_core", how="seeds of tissue"),
-        around("points.distance_um", apart, how, core, least=1e-3),
+        # Beyond, random packing would not reach the densest fields.
+        around("points.distance_um", apart, how, core, least=1e-3, most=_APART.high * closest),
         around("cells.lloyd", lloyd, how, steps, least=0.0, most=200.0),
     ]
 
@@ -232,12 +234,8 @@ def _cells_estimates(
         how = "areas, neighbours and power distances against simulations"
         made.append(around("cells.radius_cv", spread, how, status, least=0.0, most=0.8))
     scale = _wave(like, view.side_um) * view.side_um
-    made.append(Estimate("cells.undulation_scale_um", scale, how="as wide as that of the start"))
-    return [*made[:-1], _as_taken(made[-1])]
-
-
-def _as_taken(one: Estimate) -> Estimate:
-    return Estimate(one.path, one.value, how=one.how, status="taken")
+    how = "that of the start, or a third of a cell"
+    return [*made, Estimate("cells.undulation_scale_um", scale, how=how, status="taken")]
 
 
 def _of_like(like: Scene, path: str, other: float, why: str) -> Estimate:
