@@ -8,7 +8,7 @@ import numpy as np
 
 from simcell.arrays import FloatArray
 from simcell.fit.estimate import Estimate
-from simcell.fit.knobs import Knob, Scale, settings
+from simcell.fit.knobs import Knob, Scale, is_on, settings
 from simcell.fit.matching import Match
 from simcell.paths import under
 from simcell.preset import Preset
@@ -97,7 +97,9 @@ def taken(
     matched = {knob.path for knob in knobs}
     for name in _CELL_LENGTHS:
         path = f"imaging.{name}"
-        if path in matched or any(under(path, p) or under(p, path) for p in like.vary):
+        if path in matched or not is_on(Knob(path, 0, 0), like):
+            continue
+        if any(under(path, p) or under(p, path) for p in like.vary):
             continue
         value = float(f"{_at(tree, path) * ratio:.3g}")
         how = f"scaled with the cells, by {ratio:.2f}"

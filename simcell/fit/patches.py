@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy import ndimage
 
 from simcell.arrays import BoolArray, IntArray
 from simcell.describe.field import Field
-from simcell.describe.zones import Zones, mean_radius_px
+from simcell.describe.zones import Zones
 from simcell.errors import SimcellError
 from simcell.fit.knobs import Scale
 from simcell.fit.rigs import Patch
@@ -66,21 +66,35 @@ def _filled(labels: IntArray, full: bool) -> IntArray:
     """Give every pixel of tissue without gaps to the nearest cell."""
     if not full or not labels.any():
         return labels
-    nearest = distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(
+        labels == 0, return_distances=False, return_indices=True
+    )
     return np.asarray(labels[tuple(nearest)], np.int32)
 
 
 def _sizes(fields: Sequence[Field], labels: Sequence[IntArray | None]) -> tuple[float, float]:
-    """Return the mean cell's radius in pixels and the square root of its area in µm."""
-    radii, areas = [], []
+    """Return the mean cell's radius in pixels and the square root of its area in µm.
+
+    Of cells that the frame cuts, half count, less one: what a convex window cuts on average.
+    """
+    pixels, cells, area = 0.0, 0.0, 1.0
     for field, one in zip(fields, labels, strict=True):
         if one is None or not one.any():
             continue
-        radii.append(mean_radius_px(np.where(field.known, one, 0)))
-        areas.append(np.pi * radii[-1] ** 2 * float(np.prod(field.spacing_um)))
-    if not radii:
+        seen = np.where(field.known, one, 0)
+        whole = _uncut(seen, field.known)
+        cells += max(0.5 * (len(np.unique(seen)) - 1) + 0.5 * len(whole) - 1.0, 1.0)
+        pixels += float((seen > 0).sum())
+        area = float(np.prod(field.spacing_um))
+    if not cells:
         return float("nan"), float("nan")
-    return float(np.mean(radii)), float(np.sqrt(np.mean(areas)))
+    return float(np.sqrt(pixels / cells / np.pi)), float(np.sqrt(pixels / cells * area))
+
+
+def _uncut(labels: IntArray, known: BoolArray) -> set[int]:
+    """Return the cells that touch neither the frame nor what is not annotated."""
+    inner = ndimage.binary_erosion(known, np.ones((3, 3), np.bool_))
+    return set(np.unique(labels).tolist()) - set(np.unique(labels[~inner]).tolist()) - {0}
 
 
 def _boxes(field: Field, like: Preset, each: int) -> list[tuple[slice, slice]]:

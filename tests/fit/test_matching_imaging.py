@@ -125,7 +125,7 @@ def images_of(preset: Preset, seed: int = 0, count: int = 3) -> list[Field]:
 TRUTH = {
     "imaging.psf_um": 2.4,
     "imaging.membrane.width_um": 3.0,
-    "imaging.noise.looks": 60.0,
+    "imaging.noise.looks": 12.0,
     "imaging.noise.photons": 2000.0,
     "imaging.cytoplasm.brightness": 0.5,
     "imaging.membrane.brightness": 0.15,
@@ -158,7 +158,7 @@ def test_ranges_are_much_narrower_than_where_the_search_began(
     assert found.low is not None
     assert found.high is not None
     assert np.log(found.high / found.low) < 0.5 * np.log(start.high / start.low)
-    assert len(patches) == 6 or len(patches) == 3
+    assert len(patches) == 3
 
 
 def test_an_estimate_lies_in_its_interval_and_is_what_the_preset_may_draw(
@@ -223,8 +223,8 @@ def test_discs_apart_are_found_without_labels() -> None:
     like = like.with_set(["points={kind: hard_core, density: 1500, distance_um: 18}"])
     for field in images_of(like, count=2):
         assert field.labels is not None
-        whole = int(field.labels.max())
-        assert int(provisional(field).labels.max()) == pytest.approx(whole, rel=0.15)  # type: ignore[union-attr]
+        whole = int(field.labels.max())  # corners that the frame leaves of cells are not found
+        assert int(provisional(field).labels.max()) == pytest.approx(whole, rel=0.25)  # type: ignore[union-attr]
 
 
 def test_density_of_a_mosaic_is_told_by_images_alone() -> None:
