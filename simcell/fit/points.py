@@ -32,6 +32,8 @@ DRAWS = 49
 _REFUSED = 0.05
 _FEWEST = 20  # points, all patterns together
 _UNEVEN = 0.4  # relative spread of densities that no process is asked to explain
+_TOLD = 8.0  # ratio of an interval's ends from which a number counts as unknown
+_MEMBERS = 0.1  # of a cluster, below which there is none to speak of
 _STEPS = 24  # distances at which L and G are compared
 
 
@@ -120,10 +122,14 @@ def choose(
             fits.append(_fitted(family, seen, observed, radii, seed, draws))
             if report is not None:
                 report(len(fits) / len(wanted))
-        if any(fit.p_value >= _REFUSED for fit in fits):
+        if any(fit.p_value >= _REFUSED and all(fit.identified) for fit in fits):
             break
-    standing = [fit for fit in fits if fit.p_value >= _REFUSED]
-    chosen = min(standing or fits, key=lambda fit: fit.distance)
+    standing = [fit for fit in fits if fit.p_value >= _REFUSED and all(fit.identified)]
+    if standing:
+        chosen = min(standing, key=lambda fit: fit.distance)
+    else:
+        # A process with a number that could be anything explains nothing.
+        chosen = max(fits, key=lambda fit: (all(fit.identified), fit.p_value, -fit.distance))
     return Choice(chosen, tuple(fits))
 
 
@@ -149,7 +155,12 @@ def _fitted(
         return Fit(family, value, bad, bad, (False,) * len(value), 0.0, np.inf)
     p_value, distance = _outlying(observed, np.array(curves))
     low, middle, high = _interval(value, np.array(again))
-    known = tuple(bool(b < 8.0 * max(a, 1e-12)) for a, b in zip(low, high, strict=True))
+    known = tuple(
+        bool(b < _TOLD * max(a, 1e-12)) or name == "gamma"
+        for a, b, name in zip(low, high, family.names, strict=True)
+    )
+    if "cluster_size" in family.names and value[1] < _MEMBERS:
+        known = (known[0], False, False)
     return Fit(family, middle, low, high, known, p_value, distance)
 
 
