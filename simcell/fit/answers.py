@@ -69,7 +69,9 @@ def _estimate(
     knob: Knob, tables: list[FloatArray], i: int, told: bool, how: str, factor: float
 ) -> Estimate:
     low, value, high = np.quantile(tables[0][:, i], [0.05, 0.5, 0.95]) * factor
-    ends = np.quantile(tables[1][:, i], [0.05, 0.95]) * factor
+    # What hardly shows varies about its middle: ends that no image shows add up to one that does.
+    tails = [0.05, 0.95] if told else [0.2, 0.8]
+    ends = np.quantile(tables[1][:, i], tails) * factor
     first, last = (float(f"{min(max(end, knob.least), knob.most):.3g}") for end in ends)
     law = LogUniform if knob.log and first > 0 else Uniform
     return Estimate(

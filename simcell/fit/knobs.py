@@ -6,7 +6,7 @@ are shares of the size of a cell, so that a fit of small cells does not start fr
 
 Decision: what only shows as a product is matched as what it makes of grey levels. Brightness
 is told in grey levels and divided by the camera's gain; that of membranes is told as a
-multiple of the cells'.
+multiple of the cells', and how deep nuclei are as what they take from all cells together.
 
 Decision: what the preset switches off stays off: a preset without nuclei stays without.
 """
@@ -99,10 +99,10 @@ _RCM = (
     Knob("cytoplasm.cell_cv", 0.01, 0.5),
     Knob("cytoplasm.grain", 0.02, 0.9),
     Knob("cytoplasm.grain_um", 0.05, 0.5, True, "cell"),
-    Knob("nucleus.visible", 0.0, 1.0),
+    Knob("nucleus.visible", 0.3, 1.0),
     Knob("nucleus.radius_um", 0.1, 0.35, True, "cell"),
-    Knob("nucleus.depth", -0.9, 0.9),
-    Knob("organelles.density", 0.05, 6.0, True, "per cell area"),
+    Knob("nucleus.depth", -0.5, 0.7, over=("imaging.nucleus.visible",)),
+    Knob("organelles.density", 0.2, 5.0, True, "per cell area"),
     Knob("organelles.brightness", 0.02, 0.5),
     Knob("defocus.share", 0.0, 0.6),
     Knob("field.uneven", 0.01, 0.5),
@@ -111,7 +111,7 @@ _RCM = (
     Knob("noise.speckle_um", 0.6, 6.0, True, "pixel"),
     Knob("noise.photons", 50.0, 3e5, True),
     Knob("noise.read_noise", 0.0005, 0.04, True),
-    Knob("noise.jitter_um", 0.0, 0.6, unit="pixel"),
+    Knob("noise.jitter_um", 0.0, 1.5, unit="pixel"),
     Knob("psf_um", 0.6, 6.0, True, "pixel"),
 )
 _OPTICS = (
