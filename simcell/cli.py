@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 import click
 
 from simcell import __version__
+from simcell.cli_compare import compare
 from simcell.cli_fit import fit
 from simcell.cli_new import new
 from simcell.commands import Commands
@@ -56,6 +57,9 @@ def main() -> None:
 
 main.add_command(fit)
 main.add_command(new)
+
+
+main.add_command(compare)
 
 
 def _preset_options(command: F) -> F:

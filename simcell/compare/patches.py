@@ -22,6 +22,7 @@ Layer = Literal["image", "relief"]
 SIDE_PX = 64
 _LEAST_PX = 24
 _MOST = 8  # patches of one image
+_MOST_ALL = 1600  # of one source
 _KNOWN = 0.9  # share of a patch that must be annotated where labels are looked at
 
 
@@ -53,6 +54,7 @@ def side_for(sources: Sequence[Sequence[Measured]]) -> int:
 
 def patches(source: Sequence[Measured], layer: Layer, side: int) -> list[Patch]:
     """Cut up to eight patches out of each field that has this layer, spread evenly."""
+    most = min(_MOST, max(_MOST_ALL // max(len(source), 1), 1))
     found = []
     for number, m in enumerate(source):
         picture = m.field.image if layer == "image" else m.relief
@@ -64,7 +66,7 @@ def patches(source: Sequence[Measured], layer: Layer, side: int) -> list[Patch]:
             for x in _starts(picture.shape[1], side)
             if layer == "image" or m.field.known[y : y + side, x : x + side].mean() >= _KNOWN
         ]
-        keep = np.unique(np.linspace(0, len(places) - 1, min(_MOST, len(places))).round())
+        keep = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round())
         for place in keep.astype(int) if places else ():
             y, x = places[place]
             cut = np.ascontiguousarray(picture[y : y + side, x : x + side])

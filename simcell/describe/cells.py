@@ -218,7 +218,8 @@ def _outlines(labels: IntArray, known: BoolArray, rows: NDArray[np.void]) -> Non
         area = sum(cv2.contourArea(line) for line in lines)
         row["solidity"] = area / hull if hull > 0 else 1.0
         if row["whole"]:
-            room = [side - n + 1 for side, n in zip(frame, inside.shape, strict=True)]
+            # Places where a cell of this size touches neither end.
+            room = [side - n - 1 for side, n in zip(frame, inside.shape, strict=True)]
             row["weight"] = frame[0] * frame[1] / (max(room[0], 1) * max(room[1], 1))
 
 
