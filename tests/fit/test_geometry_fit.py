@@ -11,7 +11,7 @@ from simcell import SimcellError, load_preset, simulate
 from simcell.cli import main
 from simcell.describe.field import Field
 from simcell.describe.read import fields_of
-from simcell.fit import fit, generator, outlines, points, tissue
+from simcell.fit import fit, generator, outlines, points, run, tissue
 from simcell.fit.estimate import Estimate
 from simcell.fit.expect import against, expectations
 from simcell.fit.island import island
@@ -27,6 +27,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tissue, "_ROUNDS", (30, 30))
     monkeypatch.setattr(tissue, "_LAST", 24)
     monkeypatch.setattr(generator, "MOST_CELLS", 60)
+    monkeypatch.setattr(run, "_CHECKED", 4)
     monkeypatch.setattr(outlines, "_ROUNDS", (30, 24))
     monkeypatch.setattr(
         points.choose, "__kwdefaults__", points.choose.__kwdefaults__ | {"draws": 19}

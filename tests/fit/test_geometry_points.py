@@ -57,7 +57,7 @@ def test_a_mask_changes_neither_density_nor_activity() -> None:
 
 def test_patterns_of_unlike_density_do_not_look_clustered() -> None:
     seen = [*drawn(Poisson(density=500), 4), *drawn(Poisson(density=4000), 4)]
-    radii = np.array([10.0, 20.0, 30.0])
+    radii = np.array([20.0, 30.0, 40.0])
     assert pooled_k(seen, radii) / (np.pi * radii**2) == pytest.approx(1.0, abs=0.1)
 
 
