@@ -51,6 +51,12 @@ def estimates_of(
     wide = np.sqrt(1.0 + between**2 / spread**2)
     least = _LEAST_WIDE / (_NORMAL_90 * spread)
     population = middle + apart * np.maximum(wide, least)
+    # Divisors, as a camera's gain, are fixed in the preset: a range of gains times one of photons
+    # would be a range of brightness that no image has.
+    divisors = {path for knob in knobs for path in knob.over if "gain" in path}
+    for i, knob in enumerate(knobs):
+        if knob.path in divisors:
+            population[:, i] = middle[i]
     tables = [_values(knobs, np.clip(rows, 0.0, 1.0), fixed) for rows in (mean, population)]
     low, high = np.quantile(found.samples, [0.05, 0.95], axis=0)
     told = high - low < _UNTOLD
@@ -68,7 +74,8 @@ def _values(knobs: Sequence[Knob], units: FloatArray, fixed: Mapping[str, Value]
 def _estimate(
     knob: Knob, tables: list[FloatArray], i: int, told: bool, how: str, factor: float
 ) -> Estimate:
-    low, value, high = np.quantile(tables[0][:, i], [0.05, 0.5, 0.95]) * factor
+    low, high = np.quantile(tables[0][:, i], [0.05, 0.95]) * factor
+    value = np.median(tables[1][:, i]) * factor
     # What hardly shows varies about its middle: ends that no image shows add up to one that does.
     tails = [0.05, 0.95] if told else [0.2, 0.8]
     ends = np.quantile(tables[1][:, i], tails) * factor
