@@ -17,7 +17,8 @@ from scipy import ndimage
 from scipy.stats import t as student
 
 from simcell.arrays import MM_IN_UM, FloatArray, IntArray
-from simcell.describe.cells import cells_of, closed, tissue_of
+from simcell.cells.pieces import measure
+from simcell.describe.cells import closed, tissue_of
 from simcell.describe.field import Field
 from simcell.fit.estimate import Estimate, Status
 from simcell.fit.generator import View, enough, tissue
@@ -94,10 +95,10 @@ def fit_labels(
     view = View(enough(thin, density.value), density.value)
     wave = _wave(like, view.side_um)
     observed = of_labels(view.fields)
-    measure = _measuring(view, wave, seed, of_labels)
+    made = _measuring(view, wave, seed, of_labels)
     free = [_APART, _STEPS, _WAVY, _SPREAD]
     told = _told(report, 0.0, 0.75, sum(_ROUNDS))
-    first = invert(free, measure, observed, stream(seed, 0, "fit.tissue"), _ROUNDS, told)
+    first = invert(free, made, observed, stream(seed, 0, "fit.tissue"), _ROUNDS, told)
     power, second = first.low["spread"] > _EQUAL, first
     if not power:
         again = _measuring(view, wave, seed + 1, of_labels)
@@ -282,8 +283,12 @@ def _lines(fields: Sequence[Field], like: Scene) -> list[Estimate]:
 
 
 def _line_width(field: Field) -> float:
+    """Area of the lines over the length of the borders that two cells share, in µm."""
     assert field.labels is not None
     filled: IntArray = closed(field.labels)
-    area = float(((filled > 0) & (field.labels == 0)).sum()) * float(np.prod(field.spacing_um))
-    length = 0.5 * float(cells_of(field)["perimeter_um"].sum())
+    pixel = float(np.prod(field.spacing_um))
+    area = float(((filled > 0) & (field.labels == 0)).sum()) * pixel
+    of_cells = measure(filled, int(filled.max(initial=0)))[1][1:].sum()
+    of_all = measure((filled > 0).astype(np.int32), 1)[1][1]
+    length = 0.5 * np.pi / 8 * float(of_cells - of_all) * pixel**0.5
     return area / max(length, 1e-9)
