@@ -57,8 +57,6 @@ def main() -> None:
 
 main.add_command(fit)
 main.add_command(new)
-
-
 main.add_command(compare)
 
 

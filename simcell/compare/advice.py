@@ -149,7 +149,10 @@ def first_changes(rows: list[Row], preset: Preset | None) -> list[Change]:
         if cause in causes or twin in causes:
             continue
         causes.add(cause)
-        chosen.append(_change(row, preset))
+        change = _change(row, preset)
+        if change.path is not None and any(change.path == other.path for other in chosen):
+            continue
+        chosen.append(change)
         if len(chosen) == MOST:
             break
     return chosen
@@ -178,12 +181,11 @@ def _change(row: Row, preset: Preset | None) -> Change:
 
 
 def _path(cause: str, preset: Preset | None) -> tuple[str | None, int]:
-    """Return the first path for a cause that the preset has, one that varies before others."""
+    """Return the first path for a cause that the preset has."""
     if preset is None:
         return None, 0
-    there = [(path, sign) for path, sign in _CAUSES[cause] if _value(preset, path) is not None]
-    varying = [(path, sign) for path, sign in there if path in preset.vary]
-    return next(iter([*varying, *there]), (None, 0))
+    there = ((path, sign) for path, sign in _CAUSES[cause] if _value(preset, path) is not None)
+    return next(there, (None, 0))
 
 
 def _value(preset: Preset, path: str) -> Any:  # noqa: ANN401 - any value of a scene

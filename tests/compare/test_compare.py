@@ -19,7 +19,7 @@ from simcell.describe.field import Field
 from simcell.describe.read import fields_of
 from simcell.errors import SimcellError
 
-SMALL = ["frame.shape=[96,96]"]
+SMALL = ["frame.shape=[176,176]"]
 KEYS = {"schema", "simcell", "seed", "real", "synthetic", "notes", "classifier", "verdicts",
         "changes", "statistics", "curves"}  # fmt: skip
 ROW = {"name", "group", "about", "real", "real_low", "real_high", "synthetic", "synthetic_low",
@@ -37,8 +37,8 @@ def fields(name, count, seed):
 
 @pytest.fixture(scope="module")
 def apart():
-    preset = simcell.load_preset("rcm-ss").with_set(SMALL)
-    return compare(fields("rcm-sg", 8, 1), fields("rcm-ss", 20, 2), preset=preset)
+    preset = simcell.load_preset("confluent").with_set(SMALL)
+    return compare(fields("honeycomb", 8, 1), fields("confluent", 20, 2), preset=preset)
 
 
 def test_a_preset_is_like_itself():
@@ -56,7 +56,7 @@ def test_another_tissue_is_told_apart_and_the_advice_names_its_preset(apart):
     size = next(row for row in apart.rows if row.statistic.name == "area_um2")
     assert (size.effect.verdict, size.effect.size > 1) == ("off", True)
     assert 1 <= len(apart.changes) <= 3
-    tree = simcell.load_preset("rcm-ss").base.model_dump()
+    tree = simcell.load_preset("confluent").base.model_dump()
     for change in apart.changes:
         if change.path is not None:
             node = tree
@@ -93,7 +93,7 @@ class Tags(HTMLParser):
 
 
 def test_the_page_needs_nothing_else_and_is_well_formed(apart):
-    text = page(apart, Sources("real <b>&", "rcm-ss", "1.0", ("a <note>",)))
+    text = page(apart, Sources("real <b>&", "confluent", "1.0", ("a <note>",)))
     tags = Tags()
     tags.feed(text)
     assert tags.open == []
