@@ -53,7 +53,8 @@ def fit_labels(
             "needed to tell sizes and shapes: add label images, or centres with --points"
         )
         raise SimcellError(msg)
-    seen = [(_centres(table), Window(f.size_um)) for f, table in zip(fields, tables, strict=True)]
+    radius = float(np.quantile(whole["diameter_um"], 0.75)) / 2
+    seen = [_within(f, table, radius) for f, table in zip(fields, tables, strict=True)]
     told = None if report is None else (lambda done: report("point process", 0.6 * done))
     made = places(seen, seed, told)
     made += _sizes(tables)
@@ -130,8 +131,18 @@ def _uneven(name: str, ends: dict[str, float], seen: Seen, said: str) -> Estimat
     return Estimate(f"points.{name}", float(f"{value:.4g}"), low, high, vary, said)
 
 
-def _centres(table: NDArray[np.void]) -> FloatArray:
-    return np.stack([table["centroid_y_um"], table["centroid_x_um"]], axis=1)
+def _within(field: Field, table: NDArray[np.void], radius: float) -> tuple[FloatArray, Window]:
+    """Return centres within the field less a rim as wide as a cell.
+
+    What is seen of a cell that the frame cuts has its centre in the rim, wherever the
+    cell's own one lies.
+    """
+    places = np.stack([table["centroid_y_um"], table["centroid_x_um"]], axis=1)
+    size = np.array(field.size_um)
+    rim = min(radius, 0.2 * float(size.min()))
+    inner = size - 2 * rim
+    inside = np.all((places >= rim) & (places < rim + inner), axis=1)
+    return places[inside] - rim, Window((float(inner[0]), float(inner[1])))
 
 
 def _sizes(tables: Sequence[NDArray[np.void]]) -> list[Estimate]:

@@ -69,14 +69,14 @@ def test_tissue_gives_its_density_back_and_the_preset_is_one() -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_centres_alone_tell_density_and_say_what_they_do_not_tell() -> None:
+    preset = load_preset("confluent").with_set(["frame.spacing_um=1.0", "region.coverage=1.0"])
     seen = []
-    for field in _tissue(2):
-        assert field.labels is not None
-        numbers = np.arange(1, field.labels.max() + 1)
-        places = np.array([np.argwhere(field.labels == n).mean(axis=0) + 0.5 for n in numbers])
-        seen.append(
-            Field(field.name, field.spacing_um, None, None, places, np.ones((128, 128), bool))
-        )
+    for k in range(2):
+        sample = simulate(preset.scene(seed=5, index=k), seed=5, index=k, upto="cells")
+        assert sample.pattern is not None
+        places = sample.pattern.points
+        places = places[np.all((places >= 0) & (places < 192), axis=1)]
+        seen.append(Field(f"{k}", (1.0, 1.0), None, None, places, np.ones((192, 192), np.bool_)))
     fitted = fit(seen, load_preset("confluent"), seed=1)
     status = {one.path: one.status for one in fitted.estimates}
     assert status["cells.kind"] == status["cells.undulation_um"] == "unidentified"
