@@ -24,8 +24,7 @@ from simcell.describe.read import fields_of
 from simcell.fit import outlines, tissue
 from simcell.fit.estimate import Estimate
 from simcell.fit.families import FAMILIES
-from simcell.fit.points import Fit, choose
-from simcell.points import sample
+from simcell.fit.points import Fit, choose, drawn_in
 from simcell.rng import stream
 from simcell.scene import Frame, Scene
 from simcell.scene.cells import Outlines, Power, Voronoi
@@ -57,7 +56,8 @@ def of_points(kind: str, sets: int, images: int) -> None:
     for k in range(sets):
         rng = stream(7, k, f"recovery.{kind}")
         truth = np.array([rng.uniform(*RANGES[kind][name]) for name in family.names])
-        seen = [(sample(family.spec(truth), WINDOW, rng).points, WINDOW) for _ in range(images)]
+        spec = family.spec(truth)
+        seen = [(drawn_in(spec, WINDOW, 25.0, rng), WINDOW) for _ in range(images)]
         choice = choose(seen, k)
         right += choice.chosen.family.kind == kind
         near += choice.chosen.family.kind in alike
@@ -183,7 +183,7 @@ def not_identified() -> None:
     rng = stream(7, 0, "recovery.sparse")
     family = next(f for f in FAMILIES if f.kind == "strauss")
     spec = family.spec(np.array([300.0, 0.3, 3.0]))
-    seen = [(sample(spec, WINDOW, rng).points, WINDOW) for _ in range(5)]
+    seen = [(drawn_in(spec, WINDOW, 25.0, rng), WINDOW) for _ in range(5)]
     fit = choose(seen, 0, families=[family]).chosen
     told = ", ".join(
         f"{n} {'identified' if k else 'NOT IDENTIFIED'}"

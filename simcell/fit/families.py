@@ -101,10 +101,13 @@ def _hard_core_gibbs(seen: Seen) -> FloatArray:
 
 def _strauss(seen: Seen) -> FloatArray:
     """Maximise the pseudo-likelihood over distance and gamma; the activity follows."""
-    radii = np.linspace(0.15, 1.6, _RADII) * side_of(seen)
+    # Within a border as wide as the largest distance nothing is looked at: some must be left.
+    shortest = min(min(window.size_um) for _, window in seen)
+    longest = min(1.6 * side_of(seen), 0.3 * shortest)
+    radii = np.linspace(0.1, 1.0, _RADII) * longest
     points, area = _counted(seen, radii)
     gammas = np.concatenate([[0.0], np.linspace(0.01, 1.0, 100)])
-    best, found = -np.inf, np.zeros(3)
+    best, found = -np.inf, np.array([MM_IN_UM**2 / side_of(seen) ** 2, 1.0, longest])
     orders = np.arange(points.shape[1])
     for k, radius in enumerate(radii):
         total, close = float(points[k].sum()), float((points[k] * orders).sum())
@@ -112,7 +115,7 @@ def _strauss(seen: Seen) -> FloatArray:
             powers = gammas[:, None] ** orders
             room = powers @ area[k]
             gain = np.where(close > 0, close * np.log(gammas), 0.0) - total * np.log(room)
-        at = int(np.nanargmax(gain))
+        at = int(np.argmax(np.where(np.isfinite(gain), gain, -np.inf)))
         if gain[at] > best + 1e-9:
             best = float(gain[at])
             found = np.array([total / float(room[at]) * MM_IN_UM**2, gammas[at], radius])

@@ -19,18 +19,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
-from simcell.arrays import FloatArray
+from simcell.arrays import FloatArray, Window
 from simcell.errors import SimcellError
 from simcell.fit.families import FAMILIES, Family, Seen, pooled_k, side_of
 from simcell.points import sample
 from simcell.points.nearest import g_function
 from simcell.rng import stream
+from simcell.scene.points import PointSpec
 
 DRAWS = 49
 """Simulations of each family."""
 _REFUSED = 0.05
 _FEWEST = 20  # points, all patterns together
+_BEYOND = 2.0  # sides of a cell around a window that its draws are cut from
 _UNEVEN = 0.4  # relative spread of densities that no process is asked to explain
 _TOLD = 8.0  # ratio of an interval's ends from which a number counts as unknown
 _MEMBERS = 0.1  # of a cluster, below which there is none to speak of
@@ -143,7 +146,7 @@ def _fitted(
     for k in range(draws):
         rng = stream(seed, k, f"fit.points.{family.kind}")
         drawn = [
-            (sample(spec, window, rng).points, window)
+            (drawn_in(spec, window, side_of(seen), rng), window)
             for spec, (_, window) in zip(specs, seen, strict=True)
         ]
         if sum(len(points) for points, _ in drawn) < 3:
@@ -162,6 +165,18 @@ def _fitted(
     if "cluster_size" in family.names and value[1] < _MEMBERS:
         known = (known[0], False, False)
     return Fit(family, middle, low, high, known, p_value, distance)
+
+
+def drawn_in(spec: PointSpec, window: Window, side_um: float, rng: Generator) -> FloatArray:
+    """Draw points of a process that goes on beyond the window.
+
+    A torus some sides of a cell wider stands in for the plane: a process that lives in the
+    window alone is denser along its edges.
+    """
+    margin = _BEYOND * side_um
+    size = tuple(side + 2 * margin for side in window.size_um)
+    points = sample(spec, Window(size, periodic=True), rng).points - margin
+    return np.ascontiguousarray(points[window.contains(points)])
 
 
 def uneven(seen: Seen) -> FloatArray:

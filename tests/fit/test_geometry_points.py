@@ -7,8 +7,7 @@ from simcell import SimcellError
 from simcell.arrays import Window
 from simcell.fit.families import FAMILIES, Seen, pooled_k, side_of
 from simcell.fit.invert import Free, invert
-from simcell.fit.points import choose
-from simcell.points import sample
+from simcell.fit.points import choose, drawn_in
 from simcell.scene.points import (
     HardCore,
     HardCoreGibbs,
@@ -24,7 +23,7 @@ BY_KIND = {family.kind: family for family in FAMILIES}
 
 
 def drawn(spec: PointSpec, count: int = 5, window: Window = WINDOW) -> Seen:
-    return [(sample(spec, window, np.random.default_rng(k)).points, window) for k in range(count)]
+    return [(drawn_in(spec, window, 25.0, np.random.default_rng(k)), window) for k in range(count)]
 
 
 @pytest.mark.parametrize(
