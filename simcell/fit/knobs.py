@@ -26,6 +26,9 @@ from simcell.vary import Choice, Distribution
 
 Unit = Literal["", "cell", "pixel", "per cell area"]
 
+_LEAST_DIVISOR = 1e-3
+"""A share of 0 shows nothing, whatever the number is that it is a divisor of."""
+
 
 @dataclass(frozen=True)
 class Knob:
@@ -215,7 +218,7 @@ def settings(
     for knob in knobs:
         value = plain[knob.path]
         for path in knob.over:
-            value /= known[path]
+            value /= max(known[path], _LEAST_DIVISOR)
         for path in knob.times:
             value *= known[path]
         value = min(max(value, knob.least), knob.most)

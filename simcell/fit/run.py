@@ -110,7 +110,9 @@ def fit(
     made = _framed(fields, like, made)
     preset = _laid_over(like, made)
     if pictured and (labelled or dotted):
-        made += _looks(pictured, preset, bool(labelled), seed, minutes, workers, progress)
+        # What it measured tells the size of the cells that its lengths are for.
+        start = replace(preset, expect=like.expect)
+        made += _looks(pictured, start, bool(labelled), seed, minutes, workers, progress)
         preset = _laid_over(like, made)
     elif not pictured:
         made.append(Estimate("imaging", like.base.imaging.kind, how="no images", status="taken"))
