@@ -291,4 +291,4 @@ def _line_width(field: Field) -> float:
     of_cells = measure(filled, int(filled.max(initial=0)))[1][1:].sum()
     of_all = measure((filled > 0).astype(np.int32), 1)[1][1]
     length = 0.5 * np.pi / 8 * float(of_cells - of_all) * pixel**0.5
-    return area / max(length, 1e-9)
+    return float(area / max(length, 1e-9))

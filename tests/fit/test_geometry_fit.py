@@ -30,7 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_CHECKED", 4)
     monkeypatch.setattr(outlines, "_ROUNDS", (30, 24))
     monkeypatch.setattr(
-        points.choose, "__kwdefaults__", points.choose.__kwdefaults__ | {"draws": 19}
+        points.choose, "__kwdefaults__", points.choose.__kwdefaults__ | {"draws": 39}
     )
 
 
