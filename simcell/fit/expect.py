@@ -35,6 +35,9 @@ _LEAST = {
 """Least width of a range to either side, relative to the value."""
 
 
+_SHARES = {"hexagons", "covered", "image_mean", "image_sd"}
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One expectation against fields: whether the value of all together lies in its range."""
@@ -149,9 +152,13 @@ def expectations(fields: Sequence[Field]) -> dict[str, Expectation]:
     factor = float(student.ppf(0.99, m - 1)) * (2.0 / m) ** 0.5 if m > 1 else 0.0
     made = {}
     for name, (value, spread) in pooled(fields).items():
-        reach = max(factor * spread, _LEAST[name] * abs(value) * (1.0 if m > 1 else 2.0))
-        low, high = max(value - reach, 0.0), value + reach
-        made[name] = Expectation(low=float(f"{low:.3g}"), high=float(f"{high:.4g}"))
+        least = _LEAST[name] * (1.0 if m > 1 else 2.0)
+        # By ratios: a size that varies widely still is none below nothing.
+        reach = min(max(factor * spread / max(abs(value), 1e-12), least), 1.5)
+        low, high = value * float(np.exp(-reach)), value * float(np.exp(reach))
+        if name in _SHARES:
+            high = min(high, 1.0)
+        made[name] = Expectation(low=float(f"{low:.4g}"), high=float(f"{high:.4g}"))
     return made
 
 

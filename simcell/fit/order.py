@@ -56,6 +56,10 @@ def thinned(field: Field) -> Field:
 def of_labels(fields: Sequence[Field]) -> FloatArray:
     """Return what labelled fields tell of order, of shapes and of wavy borders."""
     tables = [cells_of(field) for field in fields]
+    # Relative to the cells of the same image: images may differ in size.
+    sizes = [weighted(t["area_um2"], t["weight"])[0] for t in tables]
+    for table, size in zip(tables, sizes, strict=True):
+        table["area_um2"] /= size if np.isfinite(size) else max(table["area_um2"].mean(), 1e-9)
     rows = np.concatenate(tables)
     whole, inner = rows[rows["whole"]], rows[rows["surrounded"]]
     if len(inner) < 8:
@@ -63,7 +67,11 @@ def of_labels(fields: Sequence[Field]) -> FloatArray:
     area, cv = weighted(whole["area_um2"], whole["weight"])
     relative = whole["area_um2"] / area
     sides = inner["neighbours"].astype(np.float64)
-    nearest = np.concatenate([_nearest(table) for table in tables]) / area**0.5
+    nearest = np.concatenate(
+        [_nearest(t) / s**0.5 for t, s in zip(tables, sizes, strict=True) if np.isfinite(s)]
+    )
+    for table, size in zip(tables, sizes, strict=True):
+        table["area_um2"] *= size if np.isfinite(size) else 1.0
     plain, power = np.mean([_mismatch(f, t) for f, t in zip(fields, tables, strict=True)], axis=0)
     return np.array(
         [

@@ -149,7 +149,11 @@ def _sizes(tables: Sequence[NDArray[np.void]]) -> list[Estimate]:
     """Radius and its spread, with what images differ by."""
     rows = np.concatenate(tables)
     rows = rows[rows["whole"]]
-    mean, cv = weighted(rows["diameter_um"] / 2, rows["weight"])
+    mean, _ = weighted(rows["diameter_um"] / 2, rows["weight"])
+    # What images differ by goes into the range of the radius, not into its spread as well.
+    own = [t[t["whole"]] for t in tables if t["whole"].sum() >= 3] or [rows]
+    parts = [weighted(t["diameter_um"], t["weight"])[1] for t in own]
+    cv = float(np.sqrt(np.average(np.square(parts), weights=[len(t) for t in own])))
     each = [t["diameter_um"][t["whole"]].mean() / 2 for t in tables if t["whole"].sum() >= 3]
     m, n = len(each), len(rows)
     between = float(np.std(each, ddof=1)) if m > 1 else 0.0

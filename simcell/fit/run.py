@@ -320,7 +320,9 @@ def _expected(
             continue
         if found.low <= found.value <= found.high:
             low, high = found.value - room, found.value + room
-            wider = Expectation(low=min(low, found.low), high=max(high, found.high))
+            wider = Expectation(
+                low=float(f"{min(low, found.low):.4g}"), high=float(f"{max(high, found.high):.4g}")
+            )
             kept[found.name] = wider
             continue
         off.append(

@@ -51,7 +51,7 @@ class Density:
 
 
 def density_of(values: FloatArray, total: float, relative_error: float) -> Density:
-    """Sum densities of single images up.
+    """Sum densities of single images up, by their ratios.
 
     Parameters
     ----------
@@ -63,12 +63,13 @@ def density_of(values: FloatArray, total: float, relative_error: float) -> Densi
         Standard error of the whole relative to it, were images all alike.
     """
     m = len(values)
-    between = float(values.std(ddof=1)) if m > 2 else 0.0
-    error = max(between / max(m, 1) ** 0.5, relative_error * total)
-    factor = float(student.ppf(0.95, m - 1)) if between / m**0.5 >= error else 1.645
-    low, high = max(total - factor * error, 0.2 * total), total + factor * error
-    reach = max(1.645 * between * (1 + 1 / m) ** 0.5, 0.04 * total)
-    return Density(total, low, high, max(min(low, total - reach), 0.1 * total), total + reach)
+    between = float(np.log(np.maximum(values, 1e-3 * total)).std(ddof=1)) if m > 2 else 0.0
+    error = max(between / max(m, 1) ** 0.5, relative_error)
+    factor = float(student.ppf(0.95, m - 1)) if m > 2 and between / m**0.5 >= error else 1.645
+    near = min(factor * error, 1.5)
+    far = min(max(1.645 * between * (1 + 1 / max(m, 1)) ** 0.5, 0.04, near), 1.5)
+    low, high = total * float(np.exp(-near)), total * float(np.exp(near))
+    return Density(total, low, high, total * float(np.exp(-far)), total * float(np.exp(far)))
 
 
 def fit_labels(
