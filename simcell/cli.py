@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 import click
 
 from simcell import __version__
+from simcell.cli_compare import compare
+from simcell.cli_fit import fit
+from simcell.cli_new import new
 from simcell.commands import Commands
 from simcell.errors import SimcellError
 
@@ -50,6 +53,11 @@ Examples:
 @click.version_option(__version__, prog_name="simcell")
 def main() -> None:
     """Simulate microscopy priors and images of tissue, with exact labels."""
+
+
+main.add_command(fit)
+main.add_command(new)
+main.add_command(compare)
 
 
 def _preset_options(command: F) -> F:

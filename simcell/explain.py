@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any, get_args
 
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -86,6 +87,73 @@ def kinds() -> str:
     for name, statistic in STATISTICS.items():
         lines += _paragraph(statistic.about, f"      {name:<23} ", 32)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def starter(preset: Preset, name: str) -> str:
+    """Return a preset as the YAML of one to edit: every number with what it means beside it.
+
+    Parameters
+    ----------
+    preset : Preset
+        Whose scene and ranges it starts with.
+    name : str
+        Of the new preset.
+
+    Examples
+    --------
+    >>> text = starter(load_preset("rcm-sg"), "my-tissue")
+    >>> Preset.from_text(text).base == load_preset("rcm-sg").base
+    True
+    """
+    lines = [
+        f"name: {name}",
+        "about: >-",
+        f"  Say in a sentence what this tissue is. Started from the preset {preset.name}.",
+        "sources:  # where each number comes from: a paper, a measurement, or chosen by eye",
+        f'  - "Every number not named here: as in the preset {preset.name}"',
+        "",
+        "# One sample. Every field, its unit, what is allowed; lines may be left out, which",
+        "# gives them the default of their kind. `simcell presets --kinds` lists all kinds.",
+        "scene:",
+        *_nested(preset.base, 1, "", preset),
+        "",
+        "# What is drawn anew for each sample, and between which ends. For training, ranges wider",
+        "# than any one image of yours; a line that is deleted fixes the number to the one above.",
+        "vary:" if preset.vary else "vary: {}",
+        *(f"  {path}: {_yaml(law.model_dump(mode='json'))}" for path, law in preset.vary.items()),
+        "",
+        "# What samples should measure; `simcell check` tells. Not yet known of this tissue:",
+        f"# those of {preset.name}, to be replaced by what your images measure.",
+        "# expect:",
+        *(f"#   {s}: {{low: {e.low:g}, high: {e.high:g}}}" for s, e in preset.expect.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _nested(node: BaseModel, depth: int, prefix: str, owner: Preset) -> Iterator[str]:
+    """Write a scene as YAML, one field a line with its meaning."""
+    indent = "  " * depth
+    fields = type(node).model_fields
+    for name in sorted(fields, key=lambda name: name != "kind"):
+        field, value, path = fields[name], getattr(node, name), f"{prefix}{name}"
+        if isinstance(value, BaseModel):
+            mark = "  # varies as a whole, see below" if path in owner.vary else ""
+            yield f"{indent}{name}:{mark}"
+            yield from _nested(value, depth + 1, f"{path}.", owner)
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            dumped = [entry.model_dump(mode="json") for entry in value]
+            yield f"{indent}{name}: {_yaml(dumped)}"
+        else:
+            mark = "varies below; " if path in owner.vary else ""
+            plain = list(value) if isinstance(value, tuple) else value
+            text = f"{indent}{name}: {_yaml(plain)}"
+            meaning = _meaning(field).replace("\u00a0", " ")
+            yield f"{text:<34}  # {mark}{meaning}" if mark or meaning else text
+
+
+def _yaml(value: Any) -> str:  # noqa: ANN401 - any leaf of a scene
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
+    return text.removesuffix("...\n").strip()
 
 
 def _rows(node: BaseModel, prefix: str, owner: Preset | None) -> Iterator[tuple[str, str, str]]:

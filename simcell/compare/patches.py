@@ -1,0 +1,102 @@
+"""Square patches of fields, and what a simple classifier sees of each.
+
+Decision: patches are cut in pixels as they are, as a network would see them. A source
+of another pixel size is therefore told apart, and should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from simcell.arrays import FloatArray, Image, IntArray
+from simcell.compare.classifier import Gap, two_sample
+from simcell.compare.measured import Measured
+from simcell.describe.grey import grey_of, summary
+from simcell.rng import stream
+
+Layer = Literal["image", "relief"]
+SIDE_PX = 64
+_LEAST_PX = 24
+_MOST = 8  # patches of one image
+_MOST_ALL = 1600  # of one source
+_KNOWN = 0.9  # share of a patch that must be annotated where labels are looked at
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square part of a field.
+
+    Attributes
+    ----------
+    field : int
+        Number of the field in its source.
+    y, x, side : int
+        First row and column, and side, in px.
+    features : dict of str to float
+    """
+
+    field: int
+    y: int
+    x: int
+    side: int
+    features: dict[str, float]
+
+
+def side_for(sources: Sequence[Sequence[Measured]]) -> int:
+    """Return the side of patches: 64 px, or less where some field is smaller; 0 if too small."""
+    side = min([SIDE_PX, *(min(m.field.shape) for source in sources for m in source)])
+    return side if side >= _LEAST_PX else 0
+
+
+def patches(source: Sequence[Measured], layer: Layer, side: int) -> list[Patch]:
+    """Cut up to eight patches out of each field that has this layer, spread evenly."""
+    most = min(_MOST, max(_MOST_ALL // max(len(source), 1), 1))
+    found = []
+    for number, m in enumerate(source):
+        picture = m.field.image if layer == "image" else m.relief
+        if picture is None:
+            continue
+        places = [
+            (y, x)
+            for y in _starts(picture.shape[0], side)
+            for x in _starts(picture.shape[1], side)
+            if layer == "image" or m.field.known[y : y + side, x : x + side].mean() >= _KNOWN
+        ]
+        keep = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round())
+        for place in keep.astype(int) if places else ():
+            y, x = places[place]
+            cut = np.ascontiguousarray(picture[y : y + side, x : x + side])
+            found.append(Patch(number, y, x, side, _features(cut)))
+    return found
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Return starts of as many patches as fit side by side, spread over the length."""
+    return [int(s) for s in np.linspace(0, length - side, max(length // side, 1)).round()]
+
+
+def _features(picture: Image) -> dict[str, float]:
+    return summary(grey_of(picture))
+
+
+def gap(real: list[Patch], synthetic: list[Patch], seed: int, layer: Layer) -> Gap | None:
+    """Test how well patches of two sources can be told apart; None where there are too few."""
+    if not real or not synthetic:
+        return None
+    features, names = table([*real, *synthetic])
+    source = np.repeat(np.array([0, 1], np.int32), [len(real), len(synthetic)])
+    above = max(patch.field for patch in real) + 1
+    image: IntArray = np.array(
+        [p.field for p in real] + [above + p.field for p in synthetic], np.int32
+    )
+    return two_sample(features, source, image, names, stream(seed, 0, f"compare.{layer}"))
+
+
+def table(rows: list[Patch]) -> tuple[FloatArray, list[str]]:
+    """Return features (n, k) and their names."""
+    names = list(rows[0].features)
+    return np.array([[row.features[name] for name in names] for row in rows]), names

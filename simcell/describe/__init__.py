@@ -1,0 +1,1 @@
+"""What real and simulated fields measure: the common ground of fitting and comparing."""

@@ -1,0 +1,132 @@
+"""From what matching found to estimates: best values, intervals, ranges for a preset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from simcell.arrays import FloatArray
+from simcell.fit.estimate import Estimate
+from simcell.fit.knobs import Knob, Scale, is_on, settings
+from simcell.fit.matching import Match
+from simcell.paths import under
+from simcell.preset import Preset
+from simcell.vary import LogUniform, Uniform, Value
+
+_UNTOLD = 0.68  # share of the first range that an interval of a number nobody can tell fills
+_NORMAL_90 = 1.645
+_LEAST_WIDE = 0.03  # of the first range, to either side, that a preset varies at least
+_CELL_LENGTHS = (
+    "membrane.scale_um", "nucleus.edge_um", "nucleus.offset_um", "organelles.radius_um",
+    "keratin.radius_um", "defocus.blur_um", "field.furrow_edge_um",
+)  # fmt: skip
+
+
+def estimates_of(
+    found: Match,
+    knobs: Sequence[Knob],
+    fixed: Mapping[str, Value],
+    how: str,
+    stretch: Mapping[str, float],
+) -> list[Estimate]:
+    """Return an estimate for every number that was matched.
+
+    Parameters
+    ----------
+    found : Match
+    knobs : sequence of Knob
+    fixed : mapping
+        Values by path that held for every draw.
+    how : str
+    stretch : mapping of str to float
+        Factors by path, from the patches to the preset's frame.
+    """
+    middle = np.median(found.samples, axis=0)
+    apart = found.samples - middle
+    spread = np.maximum(apart.std(axis=0), 1e-6)
+    between = found.between
+    # How well the mean is known, and what images vary over: both widen what samples tell.
+    mean = middle + apart * np.sqrt(1.0 + between**2 / max(found.images, 1) / spread**2)
+    wide = np.sqrt(1.0 + between**2 / spread**2)
+    least = _LEAST_WIDE / (_NORMAL_90 * spread)
+    population = middle + apart * np.maximum(wide, least)
+    # Divisors, as a camera's gain, are fixed in the preset: a range of gains times one of photons
+    # would be a range of brightness that no image has.
+    divisors = {path for knob in knobs for path in knob.over if "gain" in path}
+    for i, knob in enumerate(knobs):
+        if knob.path in divisors:
+            population[:, i] = middle[i]
+    tables = [_values(knobs, np.clip(rows, 0.0, 1.0), fixed) for rows in (mean, population)]
+    low, high = np.quantile(found.samples, [0.05, 0.95], axis=0)
+    told = high - low < _UNTOLD
+    return [
+        _estimate(knob, tables, i, bool(told[i]), how, stretch.get(knob.path, 1.0))
+        for i, knob in enumerate(knobs)
+    ]
+
+
+def _values(knobs: Sequence[Knob], units: FloatArray, fixed: Mapping[str, Value]) -> FloatArray:
+    rows = [list(settings(knobs, row.tolist(), fixed).values()) for row in units]
+    return np.array(rows)
+
+
+def _estimate(
+    knob: Knob, tables: list[FloatArray], i: int, told: bool, how: str, factor: float
+) -> Estimate:
+    low, high = np.quantile(tables[0][:, i], [0.05, 0.95]) * factor
+    value = np.median(tables[1][:, i]) * factor
+    # What hardly shows varies about its middle: ends that no image shows add up to one that does.
+    tails = [0.05, 0.95] if told else [0.2, 0.8]
+    ends = np.quantile(tables[1][:, i], tails) * factor
+    first, last = (float(f"{min(max(end, knob.least), knob.most):.3g}") for end in ends)
+    law = LogUniform if knob.log and first > 0 else Uniform
+    return Estimate(
+        knob.path,
+        float(f"{min(max(value, first), last):.4g}"),
+        float(f"{low:.4g}"),
+        float(f"{high:.4g}"),
+        law(low=first, high=last) if first < last else None,
+        how if told else f"{how}: hardly shows",
+        "estimated" if told else "unidentified",
+    )
+
+
+def taken(
+    like: Preset, scale: Scale, knobs: Sequence[Knob], notes: Mapping[str, str]
+) -> list[Estimate]:
+    """Return what is not matched and yet not left as it is: fixed, or scaled with the cells."""
+    tree = like.base.model_dump(mode="json")
+    found = [
+        Estimate(path, _at(tree, path), how=why, status="taken") for path, why in notes.items()
+    ]
+    ratio = scale.cell_um / cell_um_of(like)
+    if like.base.imaging.kind != "rcm" or not 0.05 < ratio < 20 or abs(ratio - 1.0) < 0.1:
+        return found
+    matched = {knob.path for knob in knobs}
+    for name in _CELL_LENGTHS:
+        path = f"imaging.{name}"
+        if path in matched or not is_on(Knob(path, 0, 0), like):
+            continue
+        if any(under(path, p) or under(p, path) for p in like.vary):
+            continue
+        value = float(f"{_at(tree, path) * ratio:.3g}")
+        how = f"scaled with the cells, by {ratio:.2f}"
+        found.append(Estimate(path, value, how=how, status="taken"))
+    return found
+
+
+def _at(tree: Mapping[str, Value], path: str) -> Value:
+    node: Value = tree
+    for part in path.split("."):
+        node = node[part]
+    return node
+
+
+def cell_um_of(like: Preset) -> float:
+    """Return the square root of the mean area of a preset's cells; NaN unknown."""
+    area = like.expect.get("area_um2")
+    if area is not None:
+        return float(np.sqrt(0.5 * (area.low + area.high)))
+    density = getattr(like.base.points, "density", None)
+    return float("nan") if not density else float(1e3 / np.sqrt(density))
