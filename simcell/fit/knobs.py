@@ -103,7 +103,7 @@ _RCM = (
     Knob("cytoplasm.grain", 0.02, 0.9),
     Knob("cytoplasm.grain_um", 0.05, 0.5, True, "cell"),
     Knob("nucleus.visible", 0.3, 1.0),
-    Knob("nucleus.radius_um", 0.1, 0.35, True, "cell"),
+    Knob("nucleus.radius_um", 0.18, 0.35, True, "cell"),
     Knob("nucleus.depth", -0.5, 0.7, over=("imaging.nucleus.visible",)),
     Knob("organelles.density", 0.2, 5.0, True, "per cell area"),
     Knob("organelles.brightness", 0.02, 0.5),
