@@ -91,8 +91,9 @@ FilterSpec = Annotated[Gabor | Sato | Canny, Field(discriminator="kind")]
 
 
 class Augment(Spec):
-    """What is done to patches; turns and mirrors always are."""
+    """What is done to patches; mirrored they always are."""
 
+    turns: Literal["all", "none"] = Field("all", description="quarter turns; none where up is up")
     scale_low: float = Field(1.0, ge=0.25, le=4, description="smallest magnification")
     scale_high: float = Field(1.0, ge=0.25, le=4, description="largest magnification")
     contrast: float = Field(0.0, ge=0, lt=1, description="contrast varies by this share")

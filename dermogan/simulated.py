@@ -13,7 +13,7 @@ from dermogan.domains import DatasetSource, PresetSource
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, Normaliser
 
-Output = Literal["membrane", "filled"]
+Output = Literal["membrane", "filled", "classes"]
 
 
 class Window(Protocol):
@@ -25,7 +25,7 @@ class Window(Protocol):
         ...
 
     def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:
-        """Cut a square: normalised image in -1..1, and its prior in 0..1 where it has one."""
+        """Cut a square: normalised image in -1..1, and its prior where it has one; see `pair`."""
         ...
 
 
@@ -38,6 +38,7 @@ class Drawn:
         self.preset = simcell.load_preset(source.preset).with_set(source.set)
         self.seed, self._count, self._normalise = seed, source.count, normalise
         self.kind = _kind(self.preset.base, f"preset {source.preset}")
+        self.classes = _classes(self.preset.base)
 
     def sample(self, index: int) -> simcell.Sample:
         """Simulate one sample."""
@@ -64,6 +65,7 @@ class Stored:
             raise DermoganError(msg)
         self._path, self._normalise = source.path, normalise
         self.kind = _kind(self._data[0].scene, source.path)
+        self.classes = _classes(self._data[0].scene)
 
     def sample(self, index: int) -> simcell.Sample:
         """Read one sample."""
@@ -82,13 +84,27 @@ class Stored:
 def pair(sample: simcell.Sample, normalise: Normaliser) -> tuple[FloatImage, FloatImage]:
     """Return a sample's normalised image in -1..1 and its prior in 0..1.
 
-    A sample without an image is all prior: its image is empty.
+    A sample without an image is all prior: its image is empty. Where the prior shows classes,
+    the class map 0, 1, 2, ... stands in its place.
     """
-    assert sample.prior is not None
-    prior = sample.prior.astype(np.float32) / np.float32(255)
+    prior = target(sample)
     if sample.image is None:
         return np.zeros_like(prior), prior
     return normalise(sample.image.astype(np.float32)), prior
+
+
+def target(sample: simcell.Sample) -> FloatImage:
+    """Return what is to be learnt of a sample: its prior in 0..1, or its class map."""
+    if sample.scene.prior.kind == "classes":
+        assert sample.classes is not None
+        return sample.classes.astype(np.float32)
+    assert sample.prior is not None
+    return sample.prior.astype(np.float32) / np.float32(255)
+
+
+def _classes(scene: simcell.Scene) -> int:
+    """Return how many classes the prior of a scene shows; 0 where it shows something else."""
+    return scene.prior.classes if scene.prior.kind == "classes" else 0
 
 
 def _kind(scene: simcell.Scene, where: str) -> Output:
@@ -97,9 +113,9 @@ def _kind(scene: simcell.Scene, where: str) -> Output:
         msg = f"{where}: has {len(scene.frame.shape)} axes; only flat images can be learnt from"
         raise DermoganError(msg)
     kind = scene.prior.kind
-    if kind == "membrane" or kind == "filled":
+    if kind == "membrane" or kind == "filled" or kind == "classes":
         return kind
-    msg = f"{where}: prior.kind = {kind}: must be membrane or filled; choose another preset"
+    msg = f"{where}: prior.kind = {kind}: must be membrane, filled or classes; choose another"
     raise DermoganError(msg)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from simcell import SimcellError
 
 Map = NDArray[np.float32]
-Output = Literal["membrane", "filled", "interior_boundary"]
+Output = Literal["membrane", "filled", "interior_boundary", "classes"]
 
 
 class Predictor(Protocol):
@@ -33,7 +33,7 @@ class Predictor(Protocol):
         Diameter of the cells that it was made for; None: any.
     channels : int
         Channels of its output.
-    output : {"membrane", "filled", "interior_boundary"}
+    output : {"membrane", "filled", "interior_boundary", "classes"}
         What they show.
     """
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from dermogan.recipe import Recipe, UNet, load_recipe
+from dermogan.recipe import CycleGan, Recipe, UNet, load_recipe
+from dermogan.semantic import Pyramid
 
 _SHAPE = "frame.shape=[48, 48]"
 _UNET = "system.network={kind: unet, base: 2, depth: 2}"
@@ -32,11 +33,13 @@ def tiny(name: str, *more: str) -> Recipe:
             sets.append(f"data.{domain}={_source(source.preset)}")
     sets.append(f"validation.source={_source(recipe.validation.source.preset)}")  # type: ignore[union-attr]
     network = recipe.system.network
-    small = (
-        _UNET.replace("}", f", norm: {network.norm}}}") if isinstance(network, UNet) else _RESNET
-    )
+    small = _RESNET
+    if isinstance(network, UNet):
+        small = _UNET.replace("}", f", norm: {network.norm}}}")
+    elif isinstance(network, Pyramid):
+        small = f"system.network={{base: 2, depth: 1, scales: {list(network.scales)}}}"
     sets.append(small)
-    if recipe.system.kind != "supervised":
+    if isinstance(recipe.system, CycleGan):
         sets += [_JUDGE, "system.pool=3"]
         if recipe.warm_steps:
             sets.append("system.warm_steps=1")
@@ -53,6 +56,9 @@ NAMES = (
     "dermogan",
     "dermogan2",
 )
+
+MAPS = ("oct-unet",)
+"""Recipes of systems that name classes."""
 
 
 def state(folder: Path) -> dict[str, Any]:
