@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from simcell import __version__
 
 if TYPE_CHECKING:
+    from dermogan.classmaps import class_map
     from dermogan.errors import DermoganError
     from dermogan.evaluation import evaluate
     from dermogan.model import Model, load_model
@@ -27,6 +28,7 @@ __all__ = [
     "Model",
     "Recipe",
     "__version__",
+    "class_map",
     "evaluate",
     "load_model",
     "load_recipe",
@@ -38,6 +40,7 @@ _HOMES = {
     "DermoganError": "errors",
     "Model": "model",
     "Recipe": "recipe",
+    "class_map": "classmaps",
     "evaluate": "evaluation",
     "load_model": "model",
     "load_recipe": "recipe",

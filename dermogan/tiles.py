@@ -94,20 +94,35 @@ def predict(
     -------
     float32 array (channels, y, x)
     """
+    if out is None:
+        out = np.empty((predictor.channels, *image.shape), np.float32)
+    for rows, columns, found in tiles(predictor, image, tile_px=tile_px, report=report):
+        out[:, rows, columns] = found
+    return out
+
+
+def tiles(
+    predictor: Predictor,
+    image: Map,
+    *,
+    tile_px: int = 1024,
+    report: Callable[[float], None] | None = None,
+) -> Iterator[tuple[slice, slice, Map]]:
+    """Go through an image tile by tile: where each lies, and its probabilities (channels, y, x).
+
+    Parameters are those of `predict`.
+    """
     if tile_px < 1:
         msg = f"tile_px = {tile_px}: must be at least 1; 1024 is a good size"
         raise SimcellError(msg)
     normal = np.asarray(predictor.normalise(image), np.float32)
-    if out is None:
-        out = np.empty((predictor.channels, *image.shape), np.float32)
     core = _up(tile_px, predictor.multiple)
     spans = [list(_spans(side, core)) for side in image.shape]
     for row, rows in enumerate(spans[0]):
-        for columns in spans[1]:
-            out[:, slice(*rows), slice(*columns)] = _tile(predictor, normal, rows, columns)
-        if report:
-            report((row + 1) / len(spans[0]))
-    return out
+        for column, columns in enumerate(spans[1]):
+            yield slice(*rows), slice(*columns), _tile(predictor, normal, rows, columns)
+            if report:
+                report((row + (column + 1) / len(spans[1])) / len(spans[0]))
 
 
 def _tile(predictor: Predictor, image: Map, rows: tuple[int, int], columns: tuple[int, int]) -> Map:

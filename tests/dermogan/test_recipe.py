@@ -27,6 +27,7 @@ def test_what_is_shipped() -> None:
         "dermogan-paper",
         "dermogan",
         "dermogan2",
+        "oct-unet",
         "rcm",
         "supervised",
     ]
