@@ -82,9 +82,9 @@ def opened(
     own = int(stream(seed, 0, f"domain.{purpose}").integers(2**32))
     match source:
         case PresetSource():
-            return Drawn(source, own, normalise)
+            return Drawn(source, own, normalise, sides[1])
         case DatasetSource():
-            return Stored(source, normalise)
+            return Stored(source, normalise, own, sides[1])
         case FolderSource():
             return Folder(source, normalise, sides)
 

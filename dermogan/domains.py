@@ -12,6 +12,14 @@ from pydantic import Field, model_validator
 
 from simcell.settings import Spec
 
+WindowsOf = Annotated[
+    Literal["anywhere", "epochs"],
+    Field(
+        description="where squares are cut: anywhere, or in epochs, in each of which half "
+        "overlapping windows of twice the square's side give one square each",
+    ),
+]
+
 
 class PresetSource(Spec):
     """Samples of a simcell preset, simulated while training."""
@@ -22,6 +30,7 @@ class PresetSource(Spec):
     count: int | None = Field(
         None, ge=1, description="number of different samples; None = a new one every time"
     )
+    windows: WindowsOf = "anywhere"
 
 
 class DatasetSource(Spec):
@@ -29,6 +38,7 @@ class DatasetSource(Spec):
 
     kind: Literal["dataset"] = "dataset"
     path: str = Field("priors.zarr", min_length=1, description="folder of the dataset")
+    windows: WindowsOf = "anywhere"
 
 
 class FolderSource(Spec):

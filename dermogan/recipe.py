@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from dermogan.domains import Data, PresetSource, Simulated
 from dermogan.errors import DermoganError
-from dermogan.semantic import ClassMaps, Layers
+from dermogan.semantic import Cascade, ClassMaps, Layers
 from simcell.settings import (
     Spec,
     assignment,
@@ -125,7 +125,9 @@ class DermoGan(CycleGan):
     )
 
 
-SystemSpec = Annotated[Supervised | CycleGan | DermoGan | Layers, Field(discriminator="kind")]
+SystemSpec = Annotated[
+    Supervised | CycleGan | DermoGan | Layers | Cascade, Field(discriminator="kind")
+]
 
 
 class Optimiser(Spec):

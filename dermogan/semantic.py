@@ -74,3 +74,21 @@ class Layers(ClassMaps):
     boundary_px: float = Field(
         10.0, gt=0, le=1000, description="distance beyond which it does not grow"
     )
+
+
+class Cascade(ClassMaps):
+    """U-Nets from coarse to fine, each with a loss of its own."""
+
+    kind: Literal["cascade"] = "cascade"
+    network: Pyramid = Pyramid(base=8, depth=2, scales=(4, 2, 1))
+    level_weights: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (1.0, 1.0, 1.0), description="how much the loss of each U-Net counts, coarse to fine"
+    )
+
+    @model_validator(mode="after")
+    def _all_levels(self) -> Self:
+        weights, scales = self.level_weights, self.network.scales
+        if len(weights) != len(scales) or not weights[-1]:
+            msg = f"level_weights = {list(weights)}: {len(scales)} numbers are needed, the last "
+            raise ValueError(f"{msg}above 0")
+        return self

@@ -61,16 +61,17 @@ class PyramidNet(nn.Module):
             seen = functional.avg_pool2d(x, scale) if scale > 1 else x
             if found:
                 before = torch.softmax(found[-1].float(), dim=1).to(seen.dtype)
-                seen = torch.cat([seen, _grown(before, seen.shape[-2:])], dim=1)
+                seen = torch.cat([seen, resized(before, seen.shape[-2:])], dim=1)
             found.append(net(seen))
         return found
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images x (n, 1, y, x) to logits (n, classes, y, x)."""
-        return _grown(self.levels(x)[-1], x.shape[-2:])
+        return resized(self.levels(x)[-1], x.shape[-2:])
 
 
-def _grown(x: Tensor, sides: Sequence[int]) -> Tensor:
+def resized(x: Tensor, sides: Sequence[int]) -> Tensor:
+    """Grow x (n, channels, y, x) to other sides, bilinearly."""
     if x.shape[-2:] == tuple(sides):
         return x
     return functional.interpolate(x, size=list(sides), mode="bilinear", align_corners=False)

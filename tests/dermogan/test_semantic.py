@@ -17,9 +17,12 @@ from dermogan.errors import DermoganError
 from dermogan.networks import PyramidNet, product, pyramid
 from dermogan.recipe import load_recipe
 from dermogan.semantic import Pyramid
+from dermogan.simulated import Drawn
 from dermogan.systems import Patches, build_system
+from dermogan.systems.cascade import CascadeSystem, coarse
 from dermogan.systems.layers import LayersSystem
 from dermogan.validate import Validator
+from dermogan.windows import OPEN, Windows
 from simcell import SimcellError
 
 
@@ -131,15 +134,31 @@ def test_a_network_at_half_the_size() -> None:
     assert network.multiple == Pyramid(base=4, depth=2, scales=(2,)).multiple == 8
 
 
-def test_a_pixel_reaches_no_farther_than_is_said() -> None:
-    network = PyramidNet(2, 1, [2], 2).double().eval()
+def test_a_cascade_hands_on_what_it_found() -> None:
+    network = PyramidNet(2, 1, [4, 2, 1], 3).eval()
+    x = torch.randn(1, 1, 32, 48)
+    found = network.levels(x)
+    assert [one.shape[-2:] for one in found] == [(8, 12), (16, 24), (32, 48)]
+    assert [len(part.up) for part in network.parts] == [1, 2, 3]
+    before = nn.functional.interpolate(
+        torch.softmax(found[0], 1), scale_factor=2.0, mode="bilinear"
+    )
+    seen = torch.cat([nn.functional.avg_pool2d(x, 2), before], dim=1)
+    torch.testing.assert_close(found[1], network.parts[1](seen))
+    torch.testing.assert_close(network(x), found[2])
+    assert network.multiple == Pyramid(base=2, depth=1, scales=(4, 2, 1)).multiple == 8
+
+
+@pytest.mark.parametrize("scales", [[2], [4, 2, 1]])
+def test_a_pixel_reaches_no_farther_than_is_said(scales: list[int]) -> None:
+    network = PyramidNet(2, 1, scales, 2).double().eval()
     for part in network.parameters():
         nn.init.uniform_(part, 0.1, 0.2)  # nothing cancels
-    x = torch.rand(1, 1, 96, 96).double().requires_grad_()
-    network(x)[0, :, 48, 48].sum().backward()
+    x = torch.rand(1, 1, 384, 384).double().requires_grad_()
+    network(x)[0, 0, 192, 192].backward()
     assert x.grad is not None
     seen = x.grad[0, 0].abs().nonzero()
-    reach = int((seen - 48).abs().max())
+    reach = int((seen - 192).abs().max())
     assert 0.6 * network.reach_px < reach <= network.reach_px
 
 
@@ -178,6 +197,38 @@ def test_the_losses_of_layers_by_hand() -> None:
     assert outcome.parts["boundary"].item() == pytest.approx(sum(near) / 4)
     assert outcome.total.item() == pytest.approx(crossed + 3 * sum(near) / 4)
     assert outcome.made["classes"].flatten().tolist() == pytest.approx([0.2, 0.2, 0.8, 0.2])
+
+
+def test_the_losses_of_a_cascade_by_hand() -> None:
+    weights = ["system.level_weights=[1, 2, 3]", "system.network.scales=[4, 2, 1]"]
+    system = CascadeSystem(load_recipe("mosaic-cascade").with_set(weights).system)  # type: ignore[arg-type]
+    classes = torch.zeros(1, 1, 4, 4)
+    classes[0, 0, 2, 2], classes[0, 0, 1, 1], classes[0, 0, 3, 1] = 1, 2, 3
+    levels = [torch.zeros(1, 6, side, side) for side in (1, 2, 4)]
+    levels[0][0, 0] = math.log(5)  # class 1 has 1/2
+    levels[1][0, 2] = math.log(3)  # class 3 has 3/8, the others 1/8
+    levels[2][0, 1] = math.log(15)  # class 2 has 3/4, the others 1/20
+    system.network.levels = lambda _: levels  # type: ignore[method-assign, assignment]
+    outcome = system.maker_losses(Patches(0, 0, 0, pair_images=classes, pair_priors=classes))
+    # the middle of the only block of 4; of blocks of 2, the pixels (1, 1) (1, 3) (3, 1) (3, 3)
+    expected = {
+        "cross_entropy_4": -math.log(1 / 2),
+        "cross_entropy_2": -(math.log(1 / 8) + math.log(3 / 8)) / 2,
+        "cross_entropy_1": -(math.log(3 / 4) + 2 * math.log(1 / 20)) / 3,
+    }
+    assert {k: v.item() for k, v in outcome.parts.items()} == pytest.approx(expected)
+    total = sum(w * v for w, v in zip((1, 2, 3), expected.values(), strict=True))
+    assert outcome.total.item() == pytest.approx(total)
+    assert coarse(torch.arange(16).reshape(1, 4, 4), 2).tolist() == [[[5, 7], [13, 15]]]
+
+
+def test_every_level_has_a_loss_of_its_own() -> None:
+    """With the coarse loss alone, nothing but the coarse U-Net learns."""
+    system, given = batch("mosaic-cascade")
+    assert isinstance(system, CascadeSystem)
+    system.maker_losses(given).parts["cross_entropy_4"].backward()
+    learnt = [any(p.grad is not None for p in part.parameters()) for part in system.network.parts]
+    assert learnt == [True, False, False]
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -248,6 +299,8 @@ def test_validation_scores_classes() -> None:
         ("supervised", ["validation.score=class_dice"], "supervised has membrane_f1 or dice"),
         ("oct-unet", ["system.class_weights=[1, 2]"], "5 numbers are needed, not all 0"),
         ("oct-unet", ["system.network.scales=[4, 3]"], "each must divide the one before"),
+        ("mosaic-cascade", ["system.level_weights=[1, 1]"], "3 numbers are needed, the last"),
+        ("mosaic-cascade", ["system.level_weights=[1, 1, 0]"], "the last above 0"),
         ("oct-unet", ["data.patch_px=112"], "must be a multiple of 32; try 128"),
     ],
 )
@@ -282,3 +335,50 @@ def test_class_weights_are_the_papers() -> None:
         "dermis": 1,
     }
     assert pyramid(system).scales == (2,)  # type: ignore[arg-type]
+
+
+# Epochs
+
+
+def test_every_window_once_an_epoch() -> None:
+    windows = Windows((512, 300), 128, 10, 3)
+    assert windows.grid == (3, 2)
+    epochs = [[windows.place(60 * epoch + k) for k in range(60)] for epoch in (0, 1)]
+    every = sorted((s, r, c) for s in range(10) for r in range(3) for c in range(2))
+    assert sorted(epochs[0]) == sorted(epochs[1]) == every
+    assert epochs[0] != epochs[1]
+    for start in range(0, 60, 6 * OPEN):  # a few samples at a time
+        assert len({place.sample for place in epochs[0][start : start + 6 * OPEN]}) <= OPEN
+    assert len({place.sample for place in epochs[0][:8]}) > 1
+    assert Windows((512, 300), 128, 10, 4).place(0) != windows.place(0) or (
+        Windows((512, 300), 128, 10, 4).place(1) != windows.place(1)
+    )
+
+
+def test_samples_without_end() -> None:
+    windows = Windows((256, 256), 128, None, 0)
+    assert windows.grid == (1, 1)
+    assert sorted(windows.place(k).sample for k in range(12)) == list(range(12))
+
+
+def test_squares_lie_in_their_windows() -> None:
+    windows, rng = Windows((512, 300), 128, 1, 0), np.random.default_rng(0)
+    for number in range(6):
+        place = windows.place(number)
+        corners = np.array([windows.corner(rng, place, 100) for _ in range(400)])
+        top, left = 128 * place.row, [0, 44][place.column]
+        assert corners.min(axis=0).tolist() == pytest.approx([top, left], abs=3)
+        assert corners.max(axis=0).tolist() == pytest.approx([top + 156, left + 156], abs=3)
+
+
+def test_samples_are_made_once_for_all_their_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny("mosaic-cascade", "data.patch_px=16", "data.batch=4")
+    made: list[int] = []
+    sample = Drawn.sample
+    monkeypatch.setattr(Drawn, "sample", lambda self, i: made.append(i) or sample(self, i))
+    data = Data(recipe, 1)
+    batches = [data.batch(step) for step in range(8)]  # two epochs of four samples, four windows
+    assert sorted(made) == list(range(8))
+    again = Data(recipe, 1).batch(5)
+    assert np.array_equal(again.pair_images, batches[5].pair_images)  # type: ignore[arg-type]
+    assert len({one.pair_images.tobytes() for one in batches}) == 8  # type: ignore[union-attr]

@@ -17,8 +17,12 @@ _RESNET = "system.network={kind: resnet, base: 2, blocks: 1}"
 _JUDGE = "system.discriminator={base: 2, layers: 1}"
 
 
-def _source(preset: str) -> str:
-    return f"{{kind: preset, preset: {preset}, set: ['{_SHAPE}']}}"
+def _source(source: Any) -> str:
+    sets = [f"'{_SHAPE}'"]
+    if source.preset == "rcm-mosaic":  # else a single region is all there is
+        sets += ["'frame.spacing_um=8.0'", *(f"'{s}'" for s in source.set if "annot" in s)]
+    more = f"windows: {source.windows}, set: [{', '.join(sets)}]"
+    return f"{{kind: preset, preset: {source.preset}, {more}}}"
 
 
 def tiny(name: str, *more: str) -> Recipe:
@@ -30,8 +34,8 @@ def tiny(name: str, *more: str) -> Recipe:
     for domain in ("images", "priors", "pairs"):
         source = getattr(recipe.data, domain)
         if source is not None:
-            sets.append(f"data.{domain}={_source(source.preset)}")
-    sets.append(f"validation.source={_source(recipe.validation.source.preset)}")  # type: ignore[union-attr]
+            sets.append(f"data.{domain}={_source(source)}")
+    sets.append(f"validation.source={_source(recipe.validation.source)}")
     network = recipe.system.network
     small = _RESNET
     if isinstance(network, UNet):
@@ -57,7 +61,7 @@ NAMES = (
     "dermogan2",
 )
 
-MAPS = ("oct-unet",)
+MAPS = ("oct-unet", "mosaic-cascade")
 """Recipes of systems that name classes."""
 
 
