@@ -4,6 +4,10 @@ Decision: every tile is fed with a rim as wide as the predictor's halo, whose ou
 away, and starts at a multiple of the predictor's steps, so that its pooling grid is that
 of the whole image. Beyond the frame the image is mirrored. A tile as large as the image
 goes the same way, so that tiled and whole results are equal everywhere.
+
+Decision: predictors of classes see no mirrored rim, the frame is their edge as it was in training.
+What lies where in a frame tells them the class, as of glass above skin; a mirrored rim would put
+more of the tissue above the glass.
 """
 
 from __future__ import annotations
@@ -128,10 +132,13 @@ def tiles(
 def _tile(predictor: Predictor, image: Map, rows: tuple[int, int], columns: tuple[int, int]) -> Map:
     """Predict one tile with its rim, and cut the rim away."""
     halo = _up(predictor.halo_px, predictor.multiple)
-    picked = []
+    picked, rims = [], []
     for (start, stop), side in zip((rows, columns), image.shape, strict=True):
-        length = _up(stop - start, predictor.multiple)
-        picked.append(mirrored(np.arange(start - halo, start + length + halo), side))
+        low, high = start - halo, start + _up(stop - start, predictor.multiple) + halo
+        if predictor.output == "classes":
+            low, high = max(low, 0), min(high, _up(side, predictor.multiple))
+        picked.append(mirrored(np.arange(low, high), side))
+        rims.append(start - low)
     batch = image[np.ix_(*picked)][None, None]
     found = np.asarray(predictor.predict(np.ascontiguousarray(batch)))
     wanted = (1, predictor.channels, *batch.shape[2:])
@@ -139,7 +146,8 @@ def _tile(predictor: Predictor, image: Map, rows: tuple[int, int], columns: tupl
         msg = f"model: returned shape {found.shape} for {batch.shape}; {wanted} was expected"
         raise SimcellError(msg)
     height, width = rows[1] - rows[0], columns[1] - columns[0]
-    return found[0, :, halo : halo + height, halo : halo + width]
+    top, left = rims
+    return found[0, :, top : top + height, left : left + width]
 
 
 def _spans(side: int, core: int) -> Iterator[tuple[int, int]]:

@@ -77,6 +77,15 @@ def test_tiles_leave_no_seam(name: str) -> None:
     assert sum(whole.shares.values()) == pytest.approx(1)
 
 
+def test_the_frame_is_an_edge_as_in_training(model: Path) -> None:
+    loaded, image = load_model(model), picture((64, 96))
+    normal = loaded.normalise(image.astype(np.float32))
+    (wanted,) = loaded.predict(normal[None, None])
+    for tile in (32, 128):
+        made = class_map(loaded, LAYERS, image, tile_px=tile)
+        assert np.abs(made.probability / 255 - wanted).max() < 0.004
+
+
 def test_models_of_other_things(model: Path) -> None:
     loaded = load_model(model)
     with pytest.raises(SimcellError, match=r"finds no cells; call dermogan\.class_map"):
