@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from simcell import __version__
 
 if TYPE_CHECKING:
+    from dermogan.classmaps import class_map
     from dermogan.errors import DermoganError
     from dermogan.evaluation import evaluate
     from dermogan.exchange import export
@@ -28,6 +29,7 @@ __all__ = [
     "Model",
     "Recipe",
     "__version__",
+    "class_map",
     "evaluate",
     "export",
     "load_model",
@@ -40,6 +42,7 @@ _HOMES = {
     "DermoganError": "errors",
     "Model": "model",
     "Recipe": "recipe",
+    "class_map": "classmaps",
     "evaluate": "evaluation",
     "export": "exchange",
     "load_model": "model",

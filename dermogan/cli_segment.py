@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import glob
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
+from dermogan.cli_maps import map_maker, map_plans, refuse, shows_classes
 from simcell import SimcellError
 
 if TYPE_CHECKING:
@@ -44,10 +47,12 @@ Examples:
   dermogan segment images/ -m run/model.safetensors -o cells --split stardist --weights star/
   dermogan segment images/ -m cellpose --weights cyto3 -o cells
   dermogan segment slide.ome.zarr -m run/model.safetensors -o cells --format ome-zarr
+  dermogan segment mosaic.tif -m run/model.safetensors -o maps --tile 2048     a model of classes
 
 Writes labels/NAME.tif, cells/NAME.csv (centres and areas), overlays/NAME.png and
 probabilities/NAME.tif; with --format ome-zarr images/NAME.ome.zarr with the labels in it,
-and probabilities/NAME.ome.zarr."""
+and probabilities/NAME.ome.zarr. A model of classes writes classes/NAME.tif, their probabilities
+in 8 bits, an overlay in colours, and which class is which in classes.csv."""
 )
 @click.argument("images", nargs=-1, required=True)
 @click.option(
@@ -128,6 +133,19 @@ def segment(
     from dermogan.segmentation import FOLDERS, ZARR_FOLDERS, targets
 
     files = _files(images)
+    if shows_classes(model):
+        usual = {"threshold": 0.5, "split": "watershed", "format": "tiff"}
+        told: dict[str, object] = {
+            "diameter": diameter,
+            "spacing-um": spacing_um,
+            "polarity": polarity,
+        }
+        told |= {"weights": weights, "refine": refinements, "set": settings}
+        refuse(told | {"threshold": threshold, "split": split, "format": format_}, usual)
+        plans = map_plans(files, out, labels_only=labels_only)
+        _check_vacant(plans, overwrite=overwrite)
+        _all(plans, out, map_maker(model, out, channel, page, tile, overwrite=overwrite))
+        return
     folders = FOLDERS if format_ == "tiff" else ZARR_FOLDERS
     if labels_only:
         folders = {name: folders[name] for name in folders if name in _ALWAYS}
@@ -143,18 +161,25 @@ def segment(
     fitting = (polarity, spacing_um, _diameter(diameter))
     predictor, fitted = _fitted(model, settings, weights, *fitting)
     job = _Job(predictor, given, fitted.diameter_px, tile, channel, page, fitted.invert)
-    width = max(len(str(file)) for file in files)
+    _all(plans, out, partial(_one, job))
+
+
+def _all(
+    plans: dict[Path, dict[str, Path]], out: Path, one: Callable[[Path, dict[str, Path]], str]
+) -> None:
+    """Segment one file after the other; bad ones are named and skipped."""
+    width = max(len(str(file)) for file in plans)
     bad = 0
     for file, plan in plans.items():
         try:
-            said = _one(job, file, plan)
+            said = one(file, plan)
         except (SimcellError, OSError, MemoryError) as error:
             bad += 1
             reason = str(error) if isinstance(error, SimcellError) else _reason(file, error)
             click.echo(f"dermogan: {' '.join(reason.split())}", err=True)
         else:
             click.echo(f"{file!s:<{width}}  {said}")
-    click.echo(f"{len(files) - bad} of {len(files)} images -> {out}")
+    click.echo(f"{len(plans) - bad} of {len(plans)} images -> {out}")
     if bad:
         click.get_current_context().exit(1)
 

@@ -31,6 +31,7 @@ from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, Normaliser, apply
 from dermogan.folder import Folder
 from dermogan.recipe import CycleGan, Recipe
+from dermogan.semantic import ClassMaps
 from dermogan.simulated import Drawn, Stored, Window
 from simcell import stream
 
@@ -50,7 +51,7 @@ class Batch:
     images, filtered, priors : array, optional
         Domains A and C (of the same patches), in -1..1, and B, in 0..1.
     pair_images, pair_filtered, pair_priors : array, optional
-        Simulated images, their filtering, and their own priors.
+        Simulated images, their filtering, and their own priors, or class maps 0, 1, 2, ...
     noise : array (n, NOISE_CHANNELS, y, x), optional
         Standard normal numbers, for systems that want some.
     """
@@ -81,11 +82,26 @@ def opened(
     own = int(stream(seed, 0, f"domain.{purpose}").integers(2**32))
     match source:
         case PresetSource():
-            return Drawn(source, own, normalise)
+            return Drawn(source, own, normalise, sides[1])
         case DatasetSource():
-            return Stored(source, normalise)
+            return Stored(source, normalise, own, sides[1])
         case FolderSource():
             return Folder(source, normalise, sides)
+
+
+def check_classes(recipe: Recipe, window: Window, where: str) -> None:
+    """Refuse class maps that a system cannot learn, and what are no class maps where it needs some.
+
+    A folder has images alone, and fits every system that takes it.
+    """
+    if not isinstance(window, Drawn | Stored):
+        return
+    system, shown = recipe.system, window.classes
+    wanted = len(system.classes) if isinstance(system, ClassMaps) else 0
+    if shown != wanted:
+        has, needs = (f"a map of {n} classes" if n else "no class map" for n in (shown, wanted))
+        msg = f"{where}: has {has}, the system {system.kind} learns from {needs}; choose another"
+        raise DermoganError(msg)
 
 
 @dataclass(frozen=True)
@@ -105,11 +121,19 @@ class Data:
     def _domains(self) -> dict[str, Window]:
         data = self.recipe.data
         given = {"images": data.images, "priors": data.priors, "pairs": data.pairs}
-        return {
+        found = {
             name: opened(source, self.seed, name, Normaliser.of(data), self._sides)
             for name, source in given.items()
             if source is not None
         }
+        for name, window in found.items():
+            check_classes(self.recipe, window, f"data.{name}")
+        return found
+
+    @cached_property
+    def _maps(self) -> bool:
+        """Whether priors are class maps."""
+        return isinstance(self.recipe.system, ClassMaps)
 
     @property
     def _sides(self) -> tuple[int, int]:
@@ -169,9 +193,10 @@ class Data:
         window = _window(side, scale)
         image, prior = self._domains[domain].cut(rng, number, window)
         turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
+        turn = turn if augment.turns == "all" else 0
         image = _shaped(image, side, turn, mirror)
         if prior is not None:
-            prior = _shaped(prior, side, turn, mirror)
+            prior = _shaped(prior, side, turn, mirror, nearest=self._maps)
         return _changed(image, augment, rng), prior
 
     def _noise(self, numbers: range) -> Batches:
@@ -202,10 +227,13 @@ def _prior(cut: tuple[FloatImage, FloatImage | None]) -> FloatImage:
     return cut[1]
 
 
-def _shaped(patch: FloatImage, side: int, turn: int, mirror: bool) -> FloatImage:
-    """Resize to the side, turn by quarters, mirror."""
+def _shaped(
+    patch: FloatImage, side: int, turn: int, mirror: bool, *, nearest: bool = False
+) -> FloatImage:
+    """Resize to the side, turn by quarters, mirror; a map by the nearest pixel, if asked for."""
     if patch.shape != (side, side):
         how = cv2.INTER_AREA if patch.shape[0] > side else cv2.INTER_LINEAR
+        how = cv2.INTER_NEAREST_EXACT if nearest else how
         patch = np.asarray(cv2.resize(patch, (side, side), interpolation=how), np.float32)
     patch = np.rot90(patch, turn)
     return np.ascontiguousarray(patch[:, ::-1] if mirror else patch)

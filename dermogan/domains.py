@@ -12,6 +12,14 @@ from pydantic import Field, model_validator
 
 from simcell.settings import Spec
 
+WindowsOf = Annotated[
+    Literal["anywhere", "epochs"],
+    Field(
+        description="where squares are cut: anywhere, or in epochs, in each of which half "
+        "overlapping windows of twice the square's side give one square each",
+    ),
+]
+
 
 class PresetSource(Spec):
     """Samples of a simcell preset, simulated while training."""
@@ -22,6 +30,7 @@ class PresetSource(Spec):
     count: int | None = Field(
         None, ge=1, description="number of different samples; None = a new one every time"
     )
+    windows: WindowsOf = "anywhere"
 
 
 class DatasetSource(Spec):
@@ -29,6 +38,7 @@ class DatasetSource(Spec):
 
     kind: Literal["dataset"] = "dataset"
     path: str = Field("priors.zarr", min_length=1, description="folder of the dataset")
+    windows: WindowsOf = "anywhere"
 
 
 class FolderSource(Spec):
@@ -91,8 +101,9 @@ FilterSpec = Annotated[Gabor | Sato | Canny, Field(discriminator="kind")]
 
 
 class Augment(Spec):
-    """What is done to patches; turns and mirrors always are."""
+    """What is done to patches; mirrored they always are."""
 
+    turns: Literal["all", "none"] = Field("all", description="quarter turns; none where up is up")
     scale_low: float = Field(1.0, ge=0.25, le=4, description="smallest magnification")
     scale_high: float = Field(1.0, ge=0.25, le=4, description="largest magnification")
     contrast: float = Field(0.0, ge=0, lt=1, description="contrast varies by this share")

@@ -150,7 +150,7 @@ def evaluate(
         Called with the name of every image before it is scored.
     """
     options = options or Options()
-    pairs = _pairs(predicted, truth, common=common)
+    pairs = pairs_of(_labels_of(predicted), truth, common=common)
     names, rows, sums = [], [], dict[str, list[Counts]]()
     for name, (guess, true) in pairs.items():
         if report:
@@ -180,11 +180,11 @@ def pooled(counts: Sequence[Counts]) -> Counts:
     )
 
 
-def _pairs(predicted: Path, truth: Path, *, common: bool) -> dict[str, tuple[Path, Path]]:
+def pairs_of(predicted: Path, truth: Path, *, common: bool) -> dict[str, tuple[Path, Path]]:
     """Return the files that belong together, by name."""
     if all(path.is_file() or is_zarr(path) for path in (predicted, truth)):
         return {name_of(truth): (predicted, truth)}
-    guesses, trues = _by_name(_labels_of(predicted)), _by_name(truth)
+    guesses, trues = _by_name(predicted), _by_name(truth)
     both = sorted(guesses.keys() & trues.keys())
     if not both:
         msg = f"{predicted} and {truth}: no two files have one name; names must be equal"

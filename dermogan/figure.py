@@ -1,4 +1,4 @@
-"""A figure of scores: F1 over thresholds, and image by image. Needs matplotlib."""
+"""Figures of scores: F1 over thresholds, image by image, and confusion. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dermogan.evaluation import Evaluation
+from dermogan.mapscores import MapScores
 from dermogan.metrics import THRESHOLDS
 from simcell import SimcellError
 
@@ -58,4 +59,23 @@ def draw(found: Evaluation, path: Path, title: str = "") -> None:
     right.set(ylim=(0, 1.02), ylabel="score of an image")
     right.set_xticks(range(1, len(shown) + 1), shown)
     figure.suptitle(title)
+    figure.savefig(path, dpi=150)
+
+
+def draw_confusion(found: MapScores, path: Path) -> None:
+    """Draw what the pixels of each class were taken for, in percent, to a file."""
+    missed = bool(found.table.counts[:, -1].any())
+    shares = 100 * found.table.shares[:, : len(found.names) + missed]
+    columns = [*found.names, "none"][: shares.shape[1]]
+    side = 1.6 + 0.75 * len(found.names)
+    figure = library().Figure(figsize=(side + 0.75 * missed, side), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, vmin=0, vmax=100, cmap="Blues")
+    for (row, column), share in np.ndenumerate(shares):
+        shown = "–" if np.isnan(share) else f"{share:.0f}" if share >= 0.95 else f"{share:.1f}"
+        colour = "white" if share > 60 else "black"
+        axes.text(column, row, shown, ha="center", va="center", color=colour)
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
+    axes.set_yticks(range(len(found.names)), found.names)
+    axes.set(xlabel="predicted", ylabel="true", title="% of the true pixels")
     figure.savefig(path, dpi=150)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from dermogan.filters import FloatImage
 
 
 def lsgan_generator(judged_made: Tensor) -> Tensor:
@@ -56,3 +61,87 @@ def cross_entropy(logits: Tensor, target: Tensor, focal: float = 0.0) -> Tensor:
     # Away from 0, where the power has no gradient.
     miss = (target - torch.sigmoid(logits)).abs().clamp(min=1e-6)
     return (miss**focal * plain).mean()
+
+
+def class_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
+    """Return the cross-entropy of classes, a weighted mean over the pixels that have one.
+
+    Decision: the sum is divided by the weights of the pixels in it. Their relative weights are
+    the same as if it were divided by the number of pixels, and the loss has one size whatever
+    is in a batch. Without any class it is 0.
+
+    Parameters
+    ----------
+    logits : Tensor (n, classes, y, x)
+    classes : int64 Tensor (n, y, x)
+        1, 2, ...; 0 = not known, and ignored.
+    weights : Tensor (classes,)
+    """
+    total = functional.cross_entropy(logits, classes - 1, weights, ignore_index=-1, reduction="sum")
+    known = functional.pad(weights, (1, 0))[classes].sum()
+    return total / known.clamp(min=1e-12)
+
+
+def boundary(probability: Tensor, distances: Tensor) -> Tensor:
+    """Return the boundary loss: probability times signed distance, a mean over pixels.
+
+    It falls where classes keep within their own outlines, whatever the weights of classes: a
+    band that grows too thick pays for every pixel beyond its edge, and more the farther it lies.
+
+    Parameters
+    ----------
+    probability : Tensor (n, classes, y, x)
+    distances : Tensor (n, classes, y, x)
+        As `signed_distances` gives them; 0 where no class is known.
+
+    References
+    ----------
+    Kervadec et al., "Boundary loss for highly unbalanced segmentation", MIDL 2019.
+    """
+    return (probability * distances).sum(1).mean()
+
+
+def signed_distances(classes: NDArray[np.integer], count: int, most_px: float) -> FloatImage:
+    """Return how far pixels lie outside the region of every class, inside it negative.
+
+    An outline towards pixels of no class is none.
+
+    Parameters
+    ----------
+    classes : integer array (y, x)
+        1 ... count; 0 = not known.
+    count : int
+        Number of classes.
+    most_px : float
+        What counts as 1; no distance counts for more, either way.
+
+    Returns
+    -------
+    float32 array (count, y, x)
+        From -1 to 1; 0 where no class is known. The outline lies half a pixel from the
+        middles of the pixels on either side of it.
+
+    Examples
+    --------
+    >>> signed_distances(np.array([[1, 1, 2, 2]]), 2, 2.0)[0].tolist()
+    [[-0.75, -0.25, 0.25, 0.75]]
+    """
+    found = np.zeros((count, *classes.shape), np.float32)
+    known = classes > 0
+    for number, distance in enumerate(found, 1):
+        mine = classes == number
+        if mine.any():
+            others = known & ~mine
+            distance += _to_zero(~mine) - _to_zero(~others) + np.where(mine, 0.5, -0.5)
+            distance /= np.float32(most_px)
+        else:
+            distance += 1
+    return np.where(known, np.clip(found, -1, 1), 0).astype(np.float32)
+
+
+def _to_zero(mask: NDArray[np.bool_]) -> FloatImage:
+    """Return the distance of every pixel to the nearest that is not marked; far without one."""
+    if mask.all():
+        return np.full(mask.shape, 1e6, np.float32)
+    found = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(found, np.float32)

@@ -20,8 +20,9 @@ from dermogan.cards import FORMAT, SUFFIX, Expects, checked, expects_of, find_mo
 from dermogan.errors import DermoganError, need
 from dermogan.files import write_whole
 from dermogan.filters import FloatImage, Normaliser, apply
-from dermogan.networks import Generator, folded, generator
+from dermogan.networks import Generator, folded, product
 from dermogan.recipe import Recipe
+from dermogan.semantic import ClassMaps
 
 __all__ = [
     "SUFFIX",
@@ -48,14 +49,22 @@ class Model:
     recipe : Recipe
     card : dict
         Facts; see `dermogan.cards.Header`.
-    channels : int
-        Of what `predict` returns: 1.
     """
 
     network: Generator
     recipe: Recipe
     card: dict[str, Any]
-    channels: int = 1
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes 1, 2, ... that it shows; none where it shows something else."""
+        system = self.recipe.system
+        return system.classes if isinstance(system, ClassMaps) else ()
+
+    @property
+    def channels(self) -> int:
+        """Channels of what `predict` returns: one, or one for every class."""
+        return len(self.classes) or 1
 
     @property
     def halo_px(self) -> int:
@@ -78,9 +87,9 @@ class Model:
         return found
 
     @property
-    def output(self) -> Literal["membrane", "filled"]:
-        """What is bright in the output: membranes, or whole cells."""
-        return cast(Literal["membrane", "filled"], self.card["output"])
+    def output(self) -> Literal["membrane", "filled", "classes"]:
+        """What is bright in the output: membranes, whole cells, or each class in its channel."""
+        return cast(Literal["membrane", "filled", "classes"], self.card["output"])
 
     @property
     def expects(self) -> Expects | None:
@@ -92,7 +101,7 @@ class Model:
         return prepared(self.recipe, image)
 
     def predict(self, batch: FloatImage) -> FloatImage:
-        """Return probabilities (n, 1, y, x) in 0..1 of normalised images (n, 1, y, x)."""
+        """Return probabilities (n, channels, y, x) in 0..1 of normalised images (n, 1, y, x)."""
         with torch.inference_mode():
             given = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
             return _probability(self.network, given).contiguous().numpy()
@@ -107,16 +116,18 @@ def prepared(recipe: Recipe, image: FloatImage) -> FloatImage:
 
 
 def _probability(network: nn.Module, batch: Tensor) -> Tensor:
-    return torch.sigmoid(network(batch).float())
+    """Return probabilities; those of classes, which exclude each other, add up to 1."""
+    logits: Tensor = network(batch).float()
+    return torch.softmax(logits, dim=1) if logits.shape[1] > 1 else torch.sigmoid(logits)
 
 
 def probabilities(network: Generator, image: FloatImage, device: torch.device) -> FloatImage:
-    """Return the probabilities (y, x) of one prepared image (y, x) of any size."""
+    """Return the probabilities (channels, y, x) of one prepared image (y, x) of any size."""
     sides = [-length % network.multiple for length in image.shape]
     padded = np.pad(image, [(0, side) for side in sides], mode="symmetric")
     with torch.inference_mode():
         found = _probability(network, torch.from_numpy(padded)[None, None].to(device))
-    return found[0, 0, : image.shape[0], : image.shape[1]].cpu().numpy()
+    return found[0, :, : image.shape[0], : image.shape[1]].cpu().numpy()
 
 
 def save_model(path: Path, network: nn.Module, recipe: Recipe, card: dict[str, Any]) -> None:
@@ -162,7 +173,7 @@ def read_model(path: Path) -> tuple[Generator, Recipe, dict[str, Any]]:
         raise DermoganError(msg) from None
     header = checked(metadata, path)
     recipe = Recipe.from_text(header.recipe, f"{path}: recipe")
-    network = generator(recipe.system.network)
+    network = product(recipe.system)
     try:
         network.load_state_dict(weights)
     except RuntimeError:

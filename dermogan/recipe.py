@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from dermogan.domains import Data, DatasetSource, PresetSource, Simulated
 from dermogan.errors import DermoganError
+from dermogan.semantic import Cascade, ClassMaps, Layers
 from simcell.settings import (
     Spec,
     assignment,
@@ -125,7 +126,9 @@ class DermoGan(CycleGan):
     )
 
 
-SystemSpec = Annotated[Supervised | CycleGan | DermoGan, Field(discriminator="kind")]
+SystemSpec = Annotated[
+    Supervised | CycleGan | DermoGan | Layers | Cascade, Field(discriminator="kind")
+]
 
 
 class Optimiser(Spec):
@@ -153,8 +156,10 @@ class Validation(Spec):
 
     source: Simulated = PresetSource()
     count: int = Field(8, ge=2, le=10_000, description="samples")
-    score: Literal["membrane_f1", "dice"] = Field(
-        "membrane_f1", description="of pixels: membranes within a tolerance, or filled cells"
+    score: Literal["membrane_f1", "dice", "class_accuracy", "class_dice"] = Field(
+        "membrane_f1",
+        description="of pixels: membranes within a tolerance, or filled cells; of class maps, the "
+        "share of a class's pixels that are found or its Dice, mean of the classes",
     )
     tolerance_px: int = Field(1, ge=0, le=20, description="how far a membrane may be off")
     keep: Literal["best", "last"] = Field(
@@ -180,6 +185,7 @@ class Recipe(Spec):
     def _fitting(self) -> Self:
         self._check_domains()
         self._check_warm_up()
+        self._check_score()
         step = self.multiple
         if self.data.patch_px % step:
             near = max(step, round(self.data.patch_px / step) * step)
@@ -223,6 +229,14 @@ class Recipe(Spec):
             )
             raise ValueError(msg)
 
+    def _check_score(self) -> None:
+        """Ask for a score of class maps where the system makes them, and nowhere else."""
+        maps, score = isinstance(self.system, ClassMaps), self.validation.score
+        if maps != score.startswith("class_"):
+            fitting = "class_accuracy or class_dice" if maps else "membrane_f1 or dice"
+            msg = f"validation.score = {score}: the system {self.system.kind} has {fitting}"
+            raise ValueError(msg)
+
     @property
     def warm_steps(self) -> int:
         """First steps that are made on simulated pairs alone."""
@@ -231,6 +245,8 @@ class Recipe(Spec):
     @property
     def multiple(self) -> int:
         """Sides of patches are multiples of this."""
+        if isinstance(self.system, ClassMaps):
+            return self.system.network.multiple
         network = self.system.network
         return 2**network.depth if isinstance(network, UNet) else 4
 

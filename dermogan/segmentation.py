@@ -98,6 +98,9 @@ def segment(
     grey = np.asarray(image, np.float32)
     if isinstance(predictor, Whole):
         return _by_itself(predictor, grey, diameter_px, options.threshold)
+    if predictor.output == "classes":
+        msg = "model: names classes and finds no cells; call dermogan.class_map in place of segment"
+        raise SimcellError(msg)
     diameter_px, scale = _rescaling(predictor, grey, diameter_px)
     if diameter_px is not None:
         options = Refinement(**{**options.model_dump(), "diameter_px": diameter_px})

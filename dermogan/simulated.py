@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, Protocol
 
 import numpy as np
@@ -12,8 +13,9 @@ import simcell
 from dermogan.domains import DatasetSource, PresetSource
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, Normaliser
+from dermogan.windows import OPEN, Windows
 
-Output = Literal["membrane", "filled"]
+Output = Literal["membrane", "filled", "classes"]
 
 
 class Window(Protocol):
@@ -25,7 +27,7 @@ class Window(Protocol):
         ...
 
     def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:
-        """Cut a square: normalised image in -1..1, and its prior in 0..1 where it has one."""
+        """Cut a square: normalised image in -1..1, and its prior where it has one; see `pair`."""
         ...
 
 
@@ -34,10 +36,20 @@ class Drawn:
 
     notes: Sequence[str] = ()
 
-    def __init__(self, source: PresetSource, seed: int, normalise: Normaliser) -> None:
+    def __init__(
+        self, source: PresetSource, seed: int, normalise: Normaliser, largest: int = 1
+    ) -> None:
         self.preset = simcell.load_preset(source.preset).with_set(source.set)
         self.seed, self._count, self._normalise = seed, source.count, normalise
         self.kind = _kind(self.preset.base, f"preset {source.preset}")
+        self.classes = _classes(self.preset.base)
+        self._epochs: Epochs | None = None
+        if source.windows == "epochs":
+            shape = self.preset.base.frame.shape
+            self._epochs = Epochs(Windows(shape, largest, source.count, seed), self._pair)
+
+    def _pair(self, index: int) -> tuple[FloatImage, FloatImage]:
+        return pair(self.sample(index), self._normalise)
 
     def sample(self, index: int) -> simcell.Sample:
         """Simulate one sample."""
@@ -47,8 +59,10 @@ class Drawn:
 
     def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:
         """Cut a square out of a sample."""
+        if self._epochs is not None:
+            return self._epochs.cut(rng, number, side, f"preset {self.preset.name}")
         index = number if self._count is None else int(rng.integers(self._count))
-        image, prior = pair(self.sample(index), self._normalise)
+        image, prior = self._pair(index)
         return _square(rng, side, image, prior, f"preset {self.preset.name}")
 
 
@@ -57,13 +71,23 @@ class Stored:
 
     notes: Sequence[str] = ()
 
-    def __init__(self, source: DatasetSource, normalise: Normaliser) -> None:
+    def __init__(
+        self, source: DatasetSource, normalise: Normaliser, seed: int = 0, largest: int = 1
+    ) -> None:
         self._data = simcell.open_dataset(source.path)
         if not self._data.counts.any():
             msg = f"{source.path}: none of {len(self._data)} samples holds a cell; make others"
             raise DermoganError(msg)
         self._path, self._normalise = source.path, normalise
         self.kind = _kind(self._data[0].scene, source.path)
+        self.classes = _classes(self._data[0].scene)
+        self._epochs: Epochs | None = None
+        if source.windows == "epochs":
+            shape = self._data[0].scene.frame.shape
+            self._epochs = Epochs(Windows(shape, largest, len(self._data), seed), self._pair)
+
+    def _pair(self, index: int) -> tuple[FloatImage, FloatImage]:
+        return pair(self._data[index], self._normalise)
 
     def sample(self, index: int) -> simcell.Sample:
         """Read one sample."""
@@ -72,23 +96,65 @@ class Stored:
             raise DermoganError(msg)
         return self._data[index]
 
-    def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:  # noqa: ARG002 - of other sources
-        """Cut a square out of a random sample."""
-        sample = self._data[int(rng.integers(len(self._data)))]
-        image, prior = pair(sample, self._normalise)
+    def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:
+        """Cut a square out of a random sample, or of the one whose turn it is."""
+        if self._epochs is not None:
+            return self._epochs.cut(rng, number, side, self._path)
+        image, prior = self._pair(int(rng.integers(len(self._data))))
         return _square(rng, side, image, prior, self._path)
+
+
+class Epochs:
+    """Squares in the order of `Windows`; the samples of the last few are kept.
+
+    Parameters
+    ----------
+    windows : Windows
+    opened : callable
+        Returns a sample's image and prior by its number.
+    """
+
+    def __init__(
+        self, windows: Windows, opened: Callable[[int], tuple[FloatImage, FloatImage]]
+    ) -> None:
+        self._windows = windows
+        self._kept = lru_cache(maxsize=OPEN)(opened)
+
+    def cut(
+        self, rng: Generator, number: int, side: int, where: str
+    ) -> tuple[FloatImage, FloatImage]:
+        """Cut square ``number``."""
+        place = self._windows.place(number)
+        image, prior = self._kept(place.sample)
+        check_side(image.shape, side, where)
+        at = tuple(slice(c, c + side) for c in self._windows.corner(rng, place, side))
+        return image[at], prior[at]
 
 
 def pair(sample: simcell.Sample, normalise: Normaliser) -> tuple[FloatImage, FloatImage]:
     """Return a sample's normalised image in -1..1 and its prior in 0..1.
 
-    A sample without an image is all prior: its image is empty.
+    A sample without an image is all prior: its image is empty. Where the prior shows classes,
+    the class map 0, 1, 2, ... stands in its place.
     """
-    assert sample.prior is not None
-    prior = sample.prior.astype(np.float32) / np.float32(255)
+    prior = target(sample)
     if sample.image is None:
         return np.zeros_like(prior), prior
     return normalise(sample.image.astype(np.float32)), prior
+
+
+def target(sample: simcell.Sample) -> FloatImage:
+    """Return what is to be learnt of a sample: its prior in 0..1, or its class map."""
+    if sample.scene.prior.kind == "classes":
+        assert sample.classes is not None
+        return sample.classes.astype(np.float32)
+    assert sample.prior is not None
+    return sample.prior.astype(np.float32) / np.float32(255)
+
+
+def _classes(scene: simcell.Scene) -> int:
+    """Return how many classes the prior of a scene shows; 0 where it shows something else."""
+    return scene.prior.classes if scene.prior.kind == "classes" else 0
 
 
 def _kind(scene: simcell.Scene, where: str) -> Output:
@@ -97,9 +163,9 @@ def _kind(scene: simcell.Scene, where: str) -> Output:
         msg = f"{where}: has {len(scene.frame.shape)} axes; only flat images can be learnt from"
         raise DermoganError(msg)
     kind = scene.prior.kind
-    if kind == "membrane" or kind == "filled":
+    if kind == "membrane" or kind == "filled" or kind == "classes":
         return kind
-    msg = f"{where}: prior.kind = {kind}: must be membrane or filled; choose another preset"
+    msg = f"{where}: prior.kind = {kind}: must be membrane, filled or classes; choose another"
     raise DermoganError(msg)
 
 
@@ -113,10 +179,15 @@ def _square(
 
 def corner_of(rng: Generator, shape: tuple[int, ...], side: int, where: str) -> list[int]:
     """Draw the corner of a square within an image."""
+    check_side(shape, side, where)
+    return [int(rng.integers(length - side + 1)) for length in shape]
+
+
+def check_side(shape: tuple[int, ...], side: int, where: str) -> None:
+    """Refuse images that are smaller than a square."""
     if min(shape) < side:
         msg = (
             f"{where}: {shape[0]} x {shape[1]} px, smaller than patches of {side} px "
             "(data.patch_px over the magnification); use smaller patches or larger images"
         )
         raise DermoganError(msg)
-    return [int(rng.integers(length - side + 1)) for length in shape]

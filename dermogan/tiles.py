@@ -4,6 +4,10 @@ Decision: every tile is fed with a rim as wide as the predictor's halo, whose ou
 away, and starts at a multiple of the predictor's steps, so that its pooling grid is that
 of the whole image. Beyond the frame the image is mirrored. A tile as large as the image
 goes the same way, so that tiled and whole results are equal everywhere.
+
+Decision: predictors of classes see no mirrored rim, the frame is their edge as it was in training.
+What lies where in a frame tells them the class, as of glass above skin; a mirrored rim would put
+more of the tissue above the glass.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from numpy.typing import NDArray
 from simcell import SimcellError
 
 Map = NDArray[np.float32]
-Output = Literal["membrane", "filled", "interior_boundary"]
+Output = Literal["membrane", "filled", "interior_boundary", "classes"]
 
 
 class Predictor(Protocol):
@@ -33,7 +37,7 @@ class Predictor(Protocol):
         Diameter of the cells that it was made for; None: any.
     channels : int
         Channels of its output.
-    output : {"membrane", "filled", "interior_boundary"}
+    output : {"membrane", "filled", "interior_boundary", "classes"}
         What they show.
     """
 
@@ -94,29 +98,47 @@ def predict(
     -------
     float32 array (channels, y, x)
     """
+    if out is None:
+        out = np.empty((predictor.channels, *image.shape), np.float32)
+    for rows, columns, found in tiles(predictor, image, tile_px=tile_px, report=report):
+        out[:, rows, columns] = found
+    return out
+
+
+def tiles(
+    predictor: Predictor,
+    image: Map,
+    *,
+    tile_px: int = 1024,
+    report: Callable[[float], None] | None = None,
+) -> Iterator[tuple[slice, slice, Map]]:
+    """Go through an image tile by tile: where each lies, and its probabilities (channels, y, x).
+
+    Parameters are those of `predict`.
+    """
     if tile_px < 1:
         msg = f"tile_px = {tile_px}: must be at least 1; 1024 is a good size"
         raise SimcellError(msg)
     normal = np.asarray(predictor.normalise(image), np.float32)
-    if out is None:
-        out = np.empty((predictor.channels, *image.shape), np.float32)
     core = _up(tile_px, predictor.multiple)
     spans = [list(_spans(side, core)) for side in image.shape]
     for row, rows in enumerate(spans[0]):
-        for columns in spans[1]:
-            out[:, slice(*rows), slice(*columns)] = _tile(predictor, normal, rows, columns)
-        if report:
-            report((row + 1) / len(spans[0]))
-    return out
+        for column, columns in enumerate(spans[1]):
+            yield slice(*rows), slice(*columns), _tile(predictor, normal, rows, columns)
+            if report:
+                report((row + (column + 1) / len(spans[1])) / len(spans[0]))
 
 
 def _tile(predictor: Predictor, image: Map, rows: tuple[int, int], columns: tuple[int, int]) -> Map:
     """Predict one tile with its rim, and cut the rim away."""
     halo = _up(predictor.halo_px, predictor.multiple)
-    picked = []
+    picked, rims = [], []
     for (start, stop), side in zip((rows, columns), image.shape, strict=True):
-        length = _up(stop - start, predictor.multiple)
-        picked.append(mirrored(np.arange(start - halo, start + length + halo), side))
+        low, high = start - halo, start + _up(stop - start, predictor.multiple) + halo
+        if predictor.output == "classes":
+            low, high = max(low, 0), min(high, _up(side, predictor.multiple))
+        picked.append(mirrored(np.arange(low, high), side))
+        rims.append(start - low)
     batch = image[np.ix_(*picked)][None, None]
     found = np.asarray(predictor.predict(np.ascontiguousarray(batch)))
     wanted = (1, predictor.channels, *batch.shape[2:])
@@ -124,7 +146,8 @@ def _tile(predictor: Predictor, image: Map, rows: tuple[int, int], columns: tupl
         msg = f"model: returned shape {found.shape} for {batch.shape}; {wanted} was expected"
         raise SimcellError(msg)
     height, width = rows[1] - rows[0], columns[1] - columns[0]
-    return found[0, :, halo : halo + height, halo : halo + width]
+    top, left = rims
+    return found[0, :, top : top + height, left : left + width]
 
 
 def _spans(side: int, core: int) -> Iterator[tuple[int, int]]:

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dermogan.data import opened
+from dermogan.confusion import Confusion, confusion
+from dermogan.data import check_classes, opened
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, Normaliser
 from dermogan.model import prepared, probabilities
 from dermogan.networks import Generator
 from dermogan.recipe import Recipe
-from dermogan.simulated import Drawn, Stored
+from dermogan.simulated import Drawn, Stored, target
 
 _SEED = 0  # the same samples for every seed of the training
 _SAME = 1e-3  # largest difference of probabilities that counts as none
@@ -30,7 +31,7 @@ class Finding:
     score : float
         Mean over the samples.
     images, priors, probabilities : list of array
-        What was given, what was wanted, what came out.
+        What was given, what was wanted, what came out, (y, x) each; classes as greys.
     """
 
     score: float
@@ -51,7 +52,8 @@ class Validator:
         self._spec = recipe.validation
         source = opened(self._spec.source, _SEED, "validation", Normaliser.of(recipe.data))
         assert isinstance(source, Drawn | Stored)
-        self.output = source.kind
+        check_classes(recipe, source, "validation.source")
+        self.output, self._classes = source.kind, source.classes
         self.images: list[FloatImage] = []
         self.priors: list[FloatImage] = []
         diameters: list[float] = []
@@ -61,14 +63,15 @@ class Validator:
                 msg = "validation.source: has no images; choose a preset that images"
                 raise DermoganError(msg)
             self.images.append(prepared(recipe, sample.image.astype(np.float32)))
-            self.priors.append(sample.prior.astype(np.float32) / np.float32(255))
+            self.priors.append(target(sample))
             area = sample.objects["amodal_area_um2"]  # whole cells, those that the rim cuts too
             diameters += (np.sqrt(4 / np.pi * area) / sample.grid.spacing_um[-1]).tolist()
-        if not diameters:
+        if not diameters and not self._classes:
             count = self._spec.count
             msg = f"validation: none of {count} samples holds a cell; choose another source"
             raise DermoganError(msg)
-        self.diameter_px = float(np.median(diameters))
+        # The size of a layer, or of a region, says nothing of how large an image should be seen.
+        self.diameter_px = None if self._classes else float(np.median(diameters))
 
     def __call__(self, network: Generator, device: torch.device) -> Finding:
         """Score a network; say so if it gives the same for all samples."""
@@ -79,7 +82,24 @@ class Validator:
                 "lower optimiser.rate, or weigh weights.adversarial less"
             )
             raise DermoganError(msg)
-        return Finding(self._score(found), self.images, self.priors, found)
+        if self._classes:
+            return self._of_classes(found)
+        flat = [one[0] for one in found]
+        return Finding(self._score(flat), self.images, self.priors, flat)
+
+    def _of_classes(self, found: list[FloatImage]) -> Finding:
+        """Score class maps by all pixels of all samples together."""
+        count = self._classes
+        maps = [one.argmax(axis=0).astype(np.float32) + 1 for one in found]
+        table = Confusion(np.zeros((count, count + 1), np.int64))
+        for made, wanted in zip(maps, self.priors, strict=True):
+            table += confusion(wanted, made, count)
+        each = table.dice if self._spec.score == "class_dice" else table.sensitivity
+        if np.isnan(each).all():
+            msg = "validation.source: nothing in it has a class; choose another"
+            raise DermoganError(msg)
+        priors, greys = ([one / np.float32(count) for one in some] for some in (self.priors, maps))
+        return Finding(float(np.nanmean(each)), self.images, priors, greys)
 
     def _score(self, found: list[FloatImage]) -> float:
         scores = [

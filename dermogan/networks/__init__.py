@@ -9,21 +9,26 @@ from torch import nn
 
 from dermogan.networks.norm import BatchNorm, folded, freeze
 from dermogan.networks.patchgan import PatchDiscriminator
+from dermogan.networks.pyramid import PyramidNet
 from dermogan.networks.resnet import ResNetGenerator
 from dermogan.networks.unet import UNetGenerator
-from dermogan.recipe import GeneratorSpec, ResNet, UNet
+from dermogan.recipe import GeneratorSpec, ResNet, SystemSpec, UNet
+from dermogan.semantic import ClassMaps
 
 __all__ = [
     "BatchNorm",
     "Generator",
     "PatchDiscriminator",
+    "PyramidNet",
     "folded",
     "freeze",
     "generator",
     "glorot",
+    "product",
+    "pyramid",
 ]
 
-Generator = UNetGenerator | ResNetGenerator
+Generator = UNetGenerator | ResNetGenerator | PyramidNet
 
 
 def generator(spec: GeneratorSpec, channels: int = 1) -> Generator:
@@ -38,6 +43,19 @@ def generator(spec: GeneratorSpec, channels: int = 1) -> Generator:
             return ResNetGenerator(channels, spec.base, spec.blocks)
         case _:
             assert_never(spec)
+
+
+def pyramid(spec: ClassMaps) -> PyramidNet:
+    """Build a network from images to logits of classes."""
+    shape = spec.network
+    network = PyramidNet(shape.base, shape.depth, shape.scales, len(spec.classes))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def product(spec: SystemSpec) -> Generator:
+    """Build the network that the model of a system is."""
+    return pyramid(spec) if isinstance(spec, ClassMaps) else generator(spec.network)
 
 
 def glorot(network: nn.Module) -> None:

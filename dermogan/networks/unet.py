@@ -26,7 +26,7 @@ def _block(channels: int, out: int, norm: type[InstanceNorm | BatchNorm]) -> nn.
 
 
 class UNetGenerator(nn.Module):
-    """U-Net from ``channels`` channels to one, without an output activation.
+    """U-Net from ``channels`` channels to ``out``, without an output activation.
 
     Parameters
     ----------
@@ -37,10 +37,17 @@ class UNetGenerator(nn.Module):
         Number of halvings; sides of images are multiples of ``2 ** depth``.
     norm : {"instance", "batch"}
         Whose statistics features are normalised by in training.
+    out : int
+        Channels of the output.
     """
 
     def __init__(
-        self, channels: int, base: int, depth: int, norm: Literal["instance", "batch"] = "instance"
+        self,
+        channels: int,
+        base: int,
+        depth: int,
+        norm: Literal["instance", "batch"] = "instance",
+        out: int = 1,
     ) -> None:
         super().__init__()
         kind = BatchNorm if norm == "batch" else InstanceNorm
@@ -53,7 +60,7 @@ class UNetGenerator(nn.Module):
         for width in reversed(widths[:-1]):
             self.up.append(_block(channels + width, width, kind))
             channels = width
-        self.last = nn.Conv2d(channels, 1, 1)
+        self.last = nn.Conv2d(channels, out, 1)
         self.multiple = 2**depth
 
     @property
@@ -66,7 +73,7 @@ class UNetGenerator(nn.Module):
         return ways + bottom + resizing
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map x (n, channels, y, x) to (n, 1, y, x)."""
+        """Map x (n, channels, y, x) to (n, out, y, x)."""
         passed = []
         for level, block in enumerate(self.down):
             if level:

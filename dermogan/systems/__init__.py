@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import assert_never
 
 from dermogan.recipe import CycleGan, DermoGan, Supervised, SystemSpec
+from dermogan.semantic import Cascade, Layers
 from dermogan.systems.base import Outcome, Patches, System
+from dermogan.systems.cascade import CascadeSystem
 from dermogan.systems.cyclegan import CycleGanSystem
 from dermogan.systems.dermogan import DermoGanSystem
+from dermogan.systems.layers import LayersSystem
 from dermogan.systems.supervised import SupervisedSystem
 
 __all__ = ["Outcome", "Patches", "System", "build_system"]
@@ -22,5 +25,9 @@ def build_system(spec: SystemSpec) -> System:
             return DermoGanSystem(spec)
         case CycleGan():
             return CycleGanSystem(spec)
+        case Layers():
+            return LayersSystem(spec)
+        case Cascade():
+            return CascadeSystem(spec)
         case _:
             assert_never(spec)

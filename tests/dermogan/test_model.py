@@ -74,9 +74,10 @@ def test_a_model_knows_how_images_are_prepared(file: Path, tmp_path: Path) -> No
 
 def test_images_of_any_size(network: Generator) -> None:
     image = np.random.default_rng(0).normal(size=(37, 50)).astype(np.float32)
-    made = probabilities(network, image, torch.device("cpu"))
+    device = torch.device("cpu")
+    (made,) = probabilities(network, image, device)
     assert made.shape == (37, 50)
-    whole = probabilities(network, image[:36, :48], torch.device("cpu"))
+    (whole,) = probabilities(network, image[:36, :48], device)
     reach = network.reach_px
     np.testing.assert_allclose(
         made[: 36 - reach, : 48 - reach], whole[: 36 - reach, : 48 - reach], atol=1e-5

@@ -28,6 +28,8 @@ def test_what_is_shipped() -> None:
         "dermogan-paper",
         "dermogan",
         "dermogan2",
+        "mosaic-cascade",
+        "oct-unet",
         "rcm",
         "supervised",
     ]

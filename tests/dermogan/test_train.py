@@ -17,7 +17,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from tiny import NAMES, alike, rows, state, tiny
+from tiny import MAPS, NAMES, alike, rows, state, tiny
 
 import dermogan
 from dermogan import run as loop
@@ -35,7 +35,7 @@ from dermogan.validate import Validator, membrane_f1
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *MAPS])
 def test_every_system_trains_and_resumes_bit_for_bit(name: str, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     summary = train(tiny(name), whole, seed=3, quiet=True)
@@ -69,8 +69,14 @@ def test_every_system_trains_and_resumes_bit_for_bit(name: str, tmp_path: Path) 
     one, other = load_model(whole), load_model(parts)
     alike(dict(one.network.state_dict()), dict(other.network.state_dict()))
     with Image.open(whole / "pictures" / "step-0000003.png") as picture:
-        assert picture.size == (2 * 34, 34 * (2 if name == "supervised" else picture.height // 34))
+        assert picture.size == (
+            2 * 34,
+            34 * (2 if name in ("supervised", *MAPS) else picture.height // 34),
+        )
     assert one.card["score"] == summary.score
+    if name in MAPS:
+        assert (one.card["output"], one.card["diameter_px"]) == ("classes", None)
+        return
     assert one.card["output"] == ("filled" if name == "dermogan2" else "membrane")
     assert 10 < one.card["diameter_px"] < 70
 

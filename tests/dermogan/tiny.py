@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from dermogan.recipe import Recipe, UNet, load_recipe
+from dermogan.recipe import CycleGan, Recipe, UNet, load_recipe
+from dermogan.semantic import Pyramid
 
 _SHAPE = "frame.shape=[48, 48]"
 _UNET = "system.network={kind: unet, base: 2, depth: 2}"
@@ -16,8 +17,12 @@ _RESNET = "system.network={kind: resnet, base: 2, blocks: 1}"
 _JUDGE = "system.discriminator={base: 2, layers: 1}"
 
 
-def _source(preset: str) -> str:
-    return f"{{kind: preset, preset: {preset}, set: ['{_SHAPE}']}}"
+def _source(source: Any) -> str:
+    sets = [f"'{_SHAPE}'"]
+    if source.preset == "rcm-mosaic":  # else a single region is all there is
+        sets += ["'frame.spacing_um=8.0'", *(f"'{s}'" for s in source.set if "annot" in s)]
+    more = f"windows: {source.windows}, set: [{', '.join(sets)}]"
+    return f"{{kind: preset, preset: {source.preset}, {more}}}"
 
 
 def tiny(name: str, *more: str) -> Recipe:
@@ -29,14 +34,16 @@ def tiny(name: str, *more: str) -> Recipe:
     for domain in ("images", "priors", "pairs"):
         source = getattr(recipe.data, domain)
         if source is not None:
-            sets.append(f"data.{domain}={_source(source.preset)}")
-    sets.append(f"validation.source={_source(recipe.validation.source.preset)}")  # type: ignore[union-attr]
+            sets.append(f"data.{domain}={_source(source)}")
+    sets.append(f"validation.source={_source(recipe.validation.source)}")
     network = recipe.system.network
-    small = (
-        _UNET.replace("}", f", norm: {network.norm}}}") if isinstance(network, UNet) else _RESNET
-    )
+    small = _RESNET
+    if isinstance(network, UNet):
+        small = _UNET.replace("}", f", norm: {network.norm}}}")
+    elif isinstance(network, Pyramid):
+        small = f"system.network={{base: 2, depth: 1, scales: {list(network.scales)}}}"
     sets.append(small)
-    if recipe.system.kind != "supervised":
+    if isinstance(recipe.system, CycleGan):
         sets += [_JUDGE, "system.pool=3"]
         if recipe.warm_steps:
             sets.append("system.warm_steps=1")
@@ -53,6 +60,9 @@ NAMES = (
     "dermogan",
     "dermogan2",
 )
+
+MAPS = ("oct-unet", "mosaic-cascade")
+"""Recipes of systems that name classes."""
 
 
 def state(folder: Path) -> dict[str, Any]:
