@@ -25,7 +25,7 @@ from dermogan.exchange import onnxfile
 from dermogan.exchange.graph import Whole, halo_px
 from dermogan.filters import local_normalise
 from dermogan.model import Model, load_model, save_model
-from dermogan.networks import generator
+from dermogan.networks import generator, product
 from dermogan.starfile import write_stars
 from dermogan.tiles import predict
 
@@ -56,6 +56,17 @@ def picture(*shape: int) -> np.ndarray:
 
 def own(model: Model, image: np.ndarray) -> np.ndarray:
     return predict(model, image, tile_px=max(image.shape))[0]
+
+
+def test_models_of_classes_are_refused_in_a_line(tmp_path: Path) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    recipe = tiny("oct-unet")
+    path = tmp_path / "m.safetensors"
+    save_model(path, product(recipe.system), recipe, {**CARD, "output": "classes"})
+    with pytest.raises(DermoganError, match=r"names classes.*; export a model that shows"):
+        dermogan.export(path, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
 
 
 @pytest.mark.parametrize("shape", [(64, 96), (75, 131), (9, 200), (2, 5)])
