@@ -1,4 +1,12 @@
-"""From what matching found to estimates: best values, intervals, ranges for a preset."""
+"""From what matching found to estimates: best values, intervals, ranges for a preset.
+
+Decision: intervals tell how well a number is known by itself; ranges of a preset do not. A
+preset draws its numbers one by one, and a strong blur may go with broad membranes alone:
+drawn apart, both would hide the membranes that every image shows. Ranges are those of
+independent numbers that come nearest to what images make likely together, which is what is
+left of a number's spread when all others are known (mean field; Bishop, Pattern Recognition
+and Machine Learning, 2006, section 10.1), and what images differ by besides.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +25,7 @@ from simcell.vary import LogUniform, Uniform, Value
 _UNTOLD = 0.68  # share of the first range that an interval of a number nobody can tell fills
 _NORMAL_90 = 1.645
 _LEAST_WIDE = 0.03  # of the first range, to either side, that a preset varies at least
+_LOOSE = 0.1  # of what numbers seem to share, taken for chance: draws are few
 _CELL_LENGTHS = (
     "membrane.scale_um", "nucleus.edge_um", "nucleus.offset_um", "organelles.radius_um",
     "keratin.radius_um", "defocus.blur_um", "field.furrow_edge_um",
@@ -48,7 +57,7 @@ def estimates_of(
     between = found.between
     # How well the mean is known, and what images vary over: both widen what samples tell.
     mean = middle + apart * np.sqrt(1.0 + between**2 / max(found.images, 1) / spread**2)
-    wide = np.sqrt(1.0 + between**2 / spread**2)
+    wide = np.sqrt(_alone(found.samples) ** 2 + between**2 / spread**2)
     least = _LEAST_WIDE / (_NORMAL_90 * spread)
     population = middle + apart * np.maximum(wide, least)
     # Divisors, as a camera's gain, are fixed in the preset: a range of gains times one of photons
@@ -64,6 +73,22 @@ def estimates_of(
         _estimate(knob, tables, i, bool(told[i]), how, stretch.get(knob.path, 1.0))
         for i, knob in enumerate(knobs)
     ]
+
+
+def _alone(samples: FloatArray) -> FloatArray:
+    """Return the share of each number's spread that is left when all others are known.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> one, other = rng.normal(size=(2, 4000))
+    >>> _alone(np.stack([one, one + 0.5 * other, other], axis=1)[:, :2]).round(1).tolist()
+    [0.6, 0.6]
+    """
+    shared = np.cov(samples.T)
+    own = np.diag(np.maximum(np.diag(shared), 1e-12))
+    precision = np.linalg.inv((1.0 - _LOOSE) * shared + _LOOSE * own)
+    return np.asarray(1.0 / np.sqrt(np.diag(precision) * np.diag(own)), np.float64)
 
 
 def _values(knobs: Sequence[Knob], units: FloatArray, fixed: Mapping[str, Value]) -> FloatArray:
