@@ -2,8 +2,8 @@
 
 `--data DIR` has images/ and points/ (x, y tables, first pixel 1). A detector is a Gaussian, or
 a difference of two, and its local maxima; its scale, the distance of maxima and the sign are those
-with the best F1 on these very images: it is flattered. For models the size of cells is
-estimated from each image.
+with the best F1 on these very images: it is flattered. Models see the
+images as they are, or estimate the size of the cells where their card says so.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def main() -> None:
     print(f"best blob detector of {len(rows)}: F1 {f1:.3f}, median {median:.3f}, {how}")
     for name in options.model:
         model = load_model(name)
-        cells = [segment(model, image, diameter_px="auto").cells for image in images]
+        told = model.expects is not None and model.expects.size == "estimated"
+        size = "auto" if told else None  # as `dermogan segment` does
+        cells = [segment(model, image, diameter_px=size).cells for image in images]
         found = [np.column_stack([c["y_px"], c["x_px"]]) for c in cells]
         print(f"{name}: F1 %.3f, median %.3f" % score(found, list(truth), radius))
 
