@@ -25,6 +25,7 @@ from simcell.vary import LogUniform, Uniform, Value
 _UNTOLD = 0.68  # share of the first range that an interval of a number nobody can tell fills
 _NORMAL_90 = 1.645
 _LEAST_WIDE = 0.03  # of the first range, to either side, that a preset varies at least
+_CELLS, _GAIN = "imaging.cytoplasm.brightness", "imaging.gain"
 _LOOSE = 0.1  # of what numbers seem to share, taken for chance: draws are few
 _CELL_LENGTHS = (
     "membrane.scale_um", "nucleus.edge_um", "nucleus.offset_um", "organelles.radius_um",
@@ -60,19 +61,37 @@ def estimates_of(
     wide = np.sqrt(_alone(found.samples) ** 2 + between**2 / spread**2)
     least = _LEAST_WIDE / (_NORMAL_90 * spread)
     population = middle + apart * np.maximum(wide, least)
-    # Divisors, as a camera's gain, are fixed in the preset: a range of gains times one of photons
-    # would be a range of brightness that no image has.
-    divisors = {path for knob in knobs for path in knob.over if "gain" in path}
+    # What others are told in is fixed in the preset: a range of gains times one of photons would
+    # be a range of brightness that no image has, and one of membranes beside one of cells a
+    # range of contrast. How bright whole images are is left to the gain.
+    bases = {path for knob in knobs for path in (*knob.over, *knob.times)}
+    brightness = _brightness(knobs, population, fixed)
     for i, knob in enumerate(knobs):
-        if knob.path in divisors:
+        if knob.path in bases:
             population[:, i] = middle[i]
     tables = [_values(knobs, np.clip(rows, 0.0, 1.0), fixed) for rows in (mean, population)]
     low, high = np.quantile(found.samples, [0.05, 0.95], axis=0)
     told = high - low < _UNTOLD
-    return [
+    single = [
         _estimate(knob, tables, i, bool(told[i]), how, stretch.get(knob.path, 1.0))
         for i, knob in enumerate(knobs)
     ]
+    return single + brightness
+
+
+def _brightness(
+    knobs: Sequence[Knob], population: FloatArray, fixed: Mapping[str, Value]
+) -> list[Estimate]:
+    """Return the gain that varies whole images as the cells' brightness does."""
+    if _GAIN not in fixed or _CELLS not in [knob.path for knob in knobs]:
+        return []
+    i = [knob.path for knob in knobs].index(_CELLS)
+    levels = np.array([knobs[i].value(unit) for unit in np.clip(population[:, i], 0.0, 1.0)])
+    gain = float(str(fixed[_GAIN]))
+    low, high = np.quantile(levels / np.median(levels), [0.05, 0.95]) * gain
+    law = LogUniform(low=float(f"{low:.3g}"), high=float(f"{high:.3g}"))
+    how = "brightness of whole images, from the cells'"
+    return [Estimate(_GAIN, gain, law.low, law.high, law if law.low < law.high else None, how)]
 
 
 def _alone(samples: FloatArray) -> FloatArray:
@@ -118,17 +137,19 @@ def _estimate(
 
 
 def taken(
-    like: Preset, scale: Scale, knobs: Sequence[Knob], notes: Mapping[str, str]
+    like: Preset, scale: Scale, made: Sequence[Estimate], notes: Mapping[str, str]
 ) -> list[Estimate]:
     """Return what is not matched and yet not left as it is: fixed, or scaled with the cells."""
     tree = like.base.model_dump(mode="json")
+    matched = {one.path for one in made}
     found = [
-        Estimate(path, _at(tree, path), how=why, status="taken") for path, why in notes.items()
+        Estimate(path, _at(tree, path), how=why, status="taken")
+        for path, why in notes.items()
+        if path not in matched
     ]
     ratio = scale.cell_um / cell_um_of(like)
     if like.base.imaging.kind != "rcm" or not 0.05 < ratio < 20 or abs(ratio - 1.0) < 0.1:
         return found
-    matched = {knob.path for knob in knobs}
     for name in _CELL_LENGTHS:
         path = f"imaging.{name}"
         if path in matched or not is_on(Knob(path, 0, 0), like):

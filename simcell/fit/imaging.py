@@ -20,7 +20,7 @@ from simcell.fit.answers import estimates_of, taken
 from simcell.fit.estimate import Estimate
 from simcell.fit.knobs import FIXED, Knob, allowed, is_on, knobs_of
 from simcell.fit.matching import match
-from simcell.fit.patches import cut
+from simcell.fit.patches import cut, on_borders
 from simcell.fit.rigs import Bench, Patch
 from simcell.paths import find
 from simcell.preset import Preset
@@ -83,6 +83,7 @@ def fit_imaging(
     if not both:
         msg = "images: none has labelled cells; give labels of the same names"
         raise SimcellError(msg)
+    both, shift = on_borders(both, like)
     patches, scale = cut(both, like)
     part = "nucleus" if like.base.cells.kind == "simcep" else "cytoplasm"
     knobs = [
@@ -93,8 +94,11 @@ def fit_imaging(
     bench = Bench(tuple(patches), like, tuple(knobs), fixed, part)
     found = match(bench, seed=seed, minutes=minutes, workers=workers, progress=progress)
     how = f"matched, {len(both)} images on their labels"
+    if any(shift):
+        how += f" moved {shift[0]:+d}, {shift[1]:+d} px (y, x) onto the borders"
     stretch = stretch_of(like, patches)
-    return [*estimates_of(found, knobs, fixed, how, stretch), *taken(like, scale, knobs, notes)]
+    made = estimates_of(found, knobs, fixed, how, stretch)
+    return [*made, *taken(like, scale, made, notes)]
 
 
 def brightness_of(patches: Sequence[Patch]) -> Brightness:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -12,6 +13,7 @@ from simcell.describe.field import Field
 from simcell.describe.zones import Zones
 from simcell.errors import SimcellError
 from simcell.fit.knobs import Scale
+from simcell.fit.register import moved, seen_still, shift_of
 from simcell.fit.rigs import Patch
 from simcell.preset import Preset
 
@@ -54,6 +56,22 @@ def cut(fields: Sequence[Field], like: Preset) -> tuple[list[Patch], Scale]:
         for box in _boxes(fields[i], like, each)
     ]
     return patches[:_PATCHES], Scale(cell_um, fields[0].spacing_um[0])
+
+
+def on_borders(fields: Sequence[Field], like: Preset) -> tuple[list[Field], tuple[int, int]]:
+    """Move labels of tissue without gaps onto the borders that images show, and say by how much."""
+    if like.base.cells.kind not in CONFLUENT:
+        return list(fields), (0, 0)
+    labels = [_filled(field.labels, full=True) for field in fields if field.labels is not None]
+    radius, _ = _sizes(fields, labels)
+    images = [field.image for field in fields if field.image is not None]
+    shift = shift_of(images, labels, [field.known for field in fields], radius)
+    if shift == (0, 0):
+        return list(fields), shift
+    return [
+        replace(field, labels=moved(one, shift), annotated=seen_still(field.known, shift))
+        for field, one in zip(fields, labels, strict=True)
+    ], shift
 
 
 def _spread(items: list[int], most: int) -> list[int]:

@@ -89,11 +89,8 @@ def fit_unlabelled(
     bench = Bench(tuple(patches), like, tuple(knobs), fixed)
     answer = match(bench, seed=seed, minutes=minutes, workers=workers, progress=progress)
     how = f"matched, {len(images)} images without labels"
-    return [
-        *estimates_of(answer, knobs, fixed, how, stretch_of(like, patches)),
-        *_kept(fixed),
-        *taken(like, scale, knobs, notes),
-    ]
+    made = estimates_of(answer, knobs, fixed, how, stretch_of(like, patches))
+    return [*made, *_kept(fixed), *taken(like, scale, made, notes)]
 
 
 def _mosaics(images: Sequence[Field], like: Preset) -> tuple[list[Patch], Scale, float]:
