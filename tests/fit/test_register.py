@@ -14,7 +14,7 @@ from simcell.fit.register import moved, seen_still
 
 def _fields(shift):
     preset = simcell.load_preset("honeycomb").with_set(["frame.shape=[160, 160]"])
-    samples = [simcell.simulate(preset.scene(3, k), seed=3, index=k) for k in range(3)]
+    samples = [simcell.simulate(preset.scene(seed=3, index=k), seed=3, index=k) for k in range(3)]
     fields = list(fields_of(samples))
     if shift == (0, 0):
         return preset, fields
@@ -35,7 +35,7 @@ def test_labels_are_moved_back_onto_the_borders(shift):
 
 
 def test_labels_of_separate_cells_stay():
-    preset, fields = _fields((2, -1))
+    _, fields = _fields((2, -1))
     apart = simcell.load_preset("nonconfluent")
     found, back = on_borders(fields, apart)
     assert back == (0, 0)
