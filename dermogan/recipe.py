@@ -271,8 +271,8 @@ class Recipe(Spec):
 
         Examples
         --------
-        >>> load_recipe("supervised").with_preset("honeycomb").data.pairs
-        PresetSource(kind='preset', preset='honeycomb', set=(), count=None)
+        >>> load_recipe("supervised").with_preset("honeycomb").data.pairs.preset
+        'honeycomb'
         """
         source = json.dumps({"kind": "preset", "preset": preset})
         simulated = [

@@ -56,7 +56,7 @@ def library(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it tells of every GPU that is not there
     try:
         return import_module(f"stardist.{part}")
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # it asks for TensorFlow by the latter
         msg = f"stardist: cannot be imported ({_line(error)}); pip install {install}"
         raise SimcellError(f"{msg}, {otherwise}") from error
 

@@ -48,7 +48,10 @@ Examples:
   simcell generate --preset rcm-sg                    16 samples, to look at
   simcell generate --preset rcm-sg -n 400 --out priors.zarr --seed 7 --workers 2
   simcell show priors.zarr -o sheet.png               a contact sheet
-  simcell check --preset rcm-sg -n 64                 do samples measure what they should?""",
+  simcell check --preset rcm-sg -n 64                 do samples measure what they should?
+  simcell new my-tissue --like rcm-sg                 a preset to edit, every number explained
+  simcell fit --labels masks/ --images imgs/ --spacing-um 0.5 -o my-tissue.yaml
+  simcell compare imgs/ my-tissue.yaml --labels masks/ --spacing-um 0.5 -o report""",
 )
 @click.version_option(__version__, prog_name="simcell")
 def main() -> None:

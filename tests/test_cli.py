@@ -20,7 +20,7 @@ from simcell.cli import main
 from simcell.io.outputs import FORMATS
 from simcell.preset import load_preset
 
-COMMANDS = ["generate", "presets", "show", "check"]
+COMMANDS = ["generate", "presets", "show", "check", "fit", "compare", "new"]
 TINY = ["--set", "frame.shape=[48, 48]", "--set", "frame.margin_um=5"]
 GENERATE = ["generate", "--preset", "rcm-sg", *TINY, "-n", "3"]
 SIMCELL = [sys.executable, "-c", "from simcell.cli import main; main(prog_name='simcell')"]

@@ -272,7 +272,7 @@ def test_command_overwrites_nothing_unasked(tmp_path: Path) -> None:
         (["one.png", "--diameter", "1"], "--diameter 1: must be auto, any, or at least 3"),
         (["one.png", "--diameter", "big"], "--diameter big: must be auto, any, or at least 3"),
         (["one.png", "--weights", "x"], "goes with --split stardist"),
-        (["one.png", "--split", "stardist"], "stardist: cannot be imported"),
+        (["one.png", "--split", "stardist", "--weights", "x"], "stardist"),
         (["one.png", "--refine", "depth"], "give FIELD=VALUE with one of tissue_radius"),
         (["one.png", "--refine", "depth=7"], "--refine depth=7: Input should be less than"),
     ],
