@@ -153,7 +153,7 @@ def _short(value: float) -> float:
 def _kept(fixed: dict[str, Value]) -> list[Estimate]:
     """Report what images without labels cannot tell."""
     region = "images are taken to show tissue all over"
-    found = [Estimate("region", fixed["region"], how=region, status="taken")]
+    found = [Estimate("region.kind", "full", how=region, status="taken")]
     for path in ("points.distance_um", "cells.undulation_um", "cells.undulation_scale_um"):
         if path in fixed:
             how = "scaled with the cells; needs labels"
