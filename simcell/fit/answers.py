@@ -104,7 +104,7 @@ def _alone(samples: FloatArray) -> FloatArray:
     >>> _alone(np.stack([one, one + 0.5 * other, other], axis=1)[:, :2]).round(1).tolist()
     [0.6, 0.6]
     """
-    shared = np.cov(samples.T)
+    shared = np.atleast_2d(np.cov(samples.T))
     own = np.diag(np.maximum(np.diag(shared), 1e-12))
     precision = np.linalg.inv((1.0 - _LOOSE) * shared + _LOOSE * own)
     return np.asarray(1.0 / np.sqrt(np.diag(precision) * np.diag(own)), np.float64)

@@ -178,7 +178,31 @@ def test_an_estimate_lies_in_its_interval_and_is_what_the_preset_may_draw(
 
 def test_what_the_preset_switches_off_stays_off(matched: dict[str, Estimate]) -> None:
     assert not any("nucleus" in path or "organelles" in path for path in matched)
-    assert matched["imaging.gain"].status == "taken"
+    assert matched["imaging.offset"].status == "taken"
+
+
+def test_brightness_of_whole_images_varies_by_the_gain_alone(matched: dict[str, Estimate]) -> None:
+    assert matched["imaging.cytoplasm.brightness"].vary is None
+    gain = matched["imaging.gain"]
+    assert gain.low is not None
+    assert gain.high is not None
+    assert gain.low < float(str(gain.value)) < gain.high
+
+
+def test_numbers_that_go_together_are_drawn_from_less_than_their_intervals() -> None:
+    knobs = [Knob(f"imaging.{name}", 0.0, 1.0) for name in ("psf_um", "defocus.share")]
+    one, other = 0.1 * stream(0, 0, "samples").standard_normal((2, 400))
+    apart, together = (
+        estimates_of(Match(0.5 + rows.T, np.zeros(2), 5, 1, ()), knobs, {}, "", {})[0]
+        for rows in (np.stack([one, other]), np.stack([one, one + 0.1 * other]))
+    )
+    assert apart.vary is not None
+    assert together.vary is not None
+    assert apart.high is not None
+    assert together.high is not None
+    assert together.high == pytest.approx(apart.high, rel=0.05)
+    wide, narrow = (each.vary.high - each.vary.low for each in (apart, together))
+    assert 0.2 < narrow / wide < 0.5
 
 
 def bench() -> Bench:
