@@ -88,10 +88,11 @@ def _brightness(
     i = [knob.path for knob in knobs].index(_CELLS)
     levels = np.array([knobs[i].value(unit) for unit in np.clip(population[:, i], 0.0, 1.0)])
     gain = float(str(fixed[_GAIN]))
-    low, high = np.quantile(levels / np.median(levels), [0.05, 0.95]) * gain
-    law = LogUniform(low=float(f"{low:.3g}"), high=float(f"{high:.3g}"))
-    how = "brightness of whole images, from the cells'"
-    return [Estimate(_GAIN, gain, law.low, law.high, law if law.low < law.high else None, how)]
+    ends = np.quantile(levels / np.median(levels), [0.05, 0.95]) * gain
+    low, high = (float(f"{end:.3g}") for end in ends)
+    law = LogUniform(low=low, high=high) if low < high else None
+    # No interval: only gain times brightness shows, and how it differs between images.
+    return [Estimate(_GAIN, gain, None, None, law, "so that whole images differ in brightness")]
 
 
 def _alone(samples: FloatArray) -> FloatArray:
