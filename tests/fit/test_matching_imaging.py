@@ -169,8 +169,10 @@ def test_an_estimate_lies_in_its_interval_and_is_what_the_preset_may_draw(
         if estimate.status == "taken":
             assert find(small().base.model_dump(), estimate.path) is not None
             continue
-        assert estimate.low is not None
-        assert estimate.high is not None
+        if estimate.path != "imaging.gain":  # a range alone, see below
+            assert estimate.low is not None
+            assert estimate.high is not None
+            assert estimate.low <= estimate.value <= estimate.high
         law = estimate.vary
         assert law is None or law.ends()[0] <= estimate.value <= law.ends()[1]
         small().scene_with({estimate.path: estimate.value})
