@@ -24,7 +24,7 @@ from simcell.describe.read import fields_of
 from simcell.fit import outlines, tissue
 from simcell.fit.estimate import Estimate
 from simcell.fit.families import FAMILIES
-from simcell.fit.points import Fit, choose, drawn_in
+from simcell.fit.points import choose, drawn_in
 from simcell.rng import stream
 from simcell.scene import Frame, Scene
 from simcell.scene.cells import Outlines, Power, Voronoi
@@ -61,7 +61,9 @@ def of_points(kind: str, sets: int, images: int) -> None:
         choice = choose(seen, k)
         right += choice.chosen.family.kind == kind
         near += choice.chosen.family.kind in alike
-        fit = _of_kind(kind, choice.others) or choose(seen, k, families=[family]).chosen
+        fit = choice.chosen
+        if fit.family.kind != kind:
+            fit = choose(seen, k, families=[family]).chosen
         for j, name in enumerate(family.names):
             rows[name].append((truth[j], fit.value[j], fit.low[j], fit.high[j]))
     seconds = (time.process_time() - start) / sets
@@ -71,10 +73,6 @@ def of_points(kind: str, sets: int, images: int) -> None:
     )
     for name, found in rows.items():
         _print_row(name, found)
-
-
-def _of_kind(kind: str, fits: tuple[Fit, ...]) -> Fit | None:
-    return next((fit for fit in fits if fit.family.kind == kind), None)
 
 
 def of_tissue(sets: int, images: int, power: bool) -> None:

@@ -16,7 +16,7 @@ Davison & Hinkley (1997), Bootstrap Methods and their Application, ch. 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -133,7 +133,7 @@ def choose(
     else:
         # A process with a number that could be anything explains nothing.
         chosen = max(fits, key=lambda fit: (all(fit.identified), fit.p_value, -fit.distance))
-    return Choice(chosen, tuple(fits))
+    return Choice(_sharpened(chosen, seen, seed, draws), tuple(fits))
 
 
 def _fitted(
@@ -141,30 +141,59 @@ def _fitted(
 ) -> Fit:
     """Fit a family, and draw from it to see how well it does and how well it is known."""
     value = family.fit(seen)
+    drawn = _drawn(family, value, seen, seed, draws)
+    if len(drawn) < 10:
+        bad = np.full(len(value), np.nan)
+        return Fit(family, value, bad, bad, (False,) * len(value), 0.0, np.inf)
+    p_value, distance = _outlying(observed, np.array([_curves(one, radii) for one in drawn]))
+    again = np.array([family.fit(one) for one in drawn])
+    low, middle, high = _interval(family, value, value, again)
+    return Fit(family, middle, low, high, _known(family, value, low, high), p_value, distance)
+
+
+def _sharpened(fit: Fit, seen: Seen, seed: int, draws: int) -> Fit:
+    """Return the fit with bias and intervals as draws from its corrected numbers tell them.
+
+    Those of the first round come from numbers that are off by the bias: of clusters taken for
+    smaller than they are, counts vary less than they do.
+    """
+    value = fit.family.fit(seen)
+    middle = _allowed(fit.family, fit.value)
+    drawn = _drawn(fit.family, middle, seen, seed + 1, 2 * draws)
+    if len(drawn) < 10:
+        return fit
+    again = np.array([fit.family.fit(one) for one in drawn])
+    low, middle, high = _interval(fit.family, value, middle, again)
+    known = _known(fit.family, value, low, high)
+    return replace(fit, value=middle, low=low, high=high, identified=known)
+
+
+def _drawn(family: Family, value: FloatArray, seen: Seen, seed: int, draws: int) -> list[Seen]:
+    """Draw patterns of a family in the windows of those seen; few points are left out."""
     specs = [family.spec(_allowed(family, value * _scaled(f, family))) for f in uneven(seen)]
-    curves, again = [], []
+    found: list[Seen] = []
     for k in range(draws):
         rng = stream(seed, k, f"fit.points.{family.kind}")
         drawn = [
             (drawn_in(spec, window, side_of(seen), rng), window)
             for spec, (_, window) in zip(specs, seen, strict=True)
         ]
-        if sum(len(points) for points, _ in drawn) < 3:
-            continue
-        curves.append(_curves(drawn, radii))
-        again.append(family.fit(drawn))
-    if len(again) < 10:
-        bad = np.full(len(value), np.nan)
-        return Fit(family, value, bad, bad, (False,) * len(value), 0.0, np.inf)
-    p_value, distance = _outlying(observed, np.array(curves))
-    low, middle, high = _interval(value, np.array(again))
+        if sum(len(points) for points, _ in drawn) >= 3:
+            found.append(drawn)
+    return found
+
+
+def _known(
+    family: Family, value: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[bool, ...]:
+    """Tell of each number whether its interval says more than nothing."""
     known = tuple(
         bool(b < _TOLD * max(a, 1e-12)) or name == "gamma"
         for a, b, name in zip(low, high, family.names, strict=True)
     )
     if "cluster_size" in family.names and value[1] < _MEMBERS:
         known = (known[0], False, False)
-    return Fit(family, middle, low, high, known, p_value, distance)
+    return known
 
 
 def drawn_in(spec: PointSpec, window: Window, side_um: float, rng: Generator) -> FloatArray:
@@ -231,9 +260,22 @@ def _outlying(observed: FloatArray, curves: FloatArray) -> tuple[float, float]:
     return float((worst >= worst[0]).mean()), float(clear.max())
 
 
-def _interval(value: FloatArray, again: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return 90 % intervals (basic bootstrap on logarithms) and values without bias."""
-    logs, base = np.log(np.maximum(again, 1e-9)), np.log(np.maximum(value, 1e-9))
-    off = logs - base
-    low, middle, high = np.quantile(off, (0.05, 0.5, 0.95), axis=0)
-    return np.exp(base - high), np.exp(base - middle), np.exp(base - low)
+def _interval(
+    family: Family, value: FloatArray, truth: FloatArray, again: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return 90 % intervals (basic bootstrap) and values without bias.
+
+    ``again`` are fits of draws from ``truth``. Their errors are taken as the same on the scale of
+    logarithms; those of gamma, which may be 0, on that of roots.
+    """
+    roots = np.array([name == "gamma" for name in family.names])
+
+    def bent(x: FloatArray) -> FloatArray:
+        return np.where(roots, np.sqrt(np.maximum(x, 0.0)), np.log(np.maximum(x, 1e-9)))
+
+    def straight(x: FloatArray) -> FloatArray:
+        return np.where(roots, np.clip(x, 0.0, 1.0) ** 2, np.exp(np.minimum(x, 40.0)))
+
+    low, middle, high = np.quantile(bent(again) - bent(truth), (0.05, 0.5, 0.95), axis=0)
+    base = bent(value)
+    return straight(base - high), straight(base - middle), straight(base - low)
