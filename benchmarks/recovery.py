@@ -43,6 +43,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
 }
 ALIKE = [{"hard_core", "hard_core_gibbs"}, {"thomas", "matern_cluster"}]
 """Families that small patterns hardly tell apart: either counts as right in brackets."""
+_WAVE_UM = 7.0
 Rows = list[tuple[float, float, float, float]]
 
 
@@ -89,17 +90,18 @@ def of_tissue(sets: int, images: int, power: bool) -> None:
         form: dict[str, Any] = {
             "lloyd": truth["cells.lloyd"],
             "undulation_um": truth["cells.undulation_um"],
-            "undulation_scale_um": 0.35 * side,
+            "undulation_scale_um": _WAVE_UM,
         }
         cells: Voronoi | Power = Voronoi(**form)
         if power:
             truth["cells.radius_cv"] = rng.uniform(0.15, 0.4)
             cells = Power(radius_cv=truth["cells.radius_cv"], **form)
         points = HardCore(density=truth["points.density"], distance_um=truth["points.distance_um"])
-        frame = Frame(shape=(180, 180), spacing_um=1.0, margin_um=2.5 * side)
+        frame = Frame(shape=(138, 138), spacing_um=1.3, margin_um=2.5 * side)
         return Scene(frame=frame, region=Full(), points=points, cells=cells), truth
 
-    like = Scene(cells=Voronoi(undulation_scale_um=1e-3))
+    # The scale of wavy borders is taken from the preset to start from, here as it is.
+    like = Scene(cells=Voronoi(undulation_scale_um=_WAVE_UM))
     kind = "power" if power else "voronoi"
     _of_scenes(kind, sets, images, scene, lambda f, k: tissue.fit_labels(f, like, k))
 
@@ -160,8 +162,10 @@ def _of_scenes(
 
 
 def _density(samples: list[Any]) -> float:
-    seeds = [np.all((s.pattern.points >= 0) & (s.pattern.points < 180), axis=1) for s in samples]
-    return float(np.mean([inside.sum() for inside in seeds]) / 180**2 * 1e6)
+    seeds = [
+        np.all((s.pattern.points >= 0) & (s.pattern.points < 138 * 1.3), axis=1) for s in samples
+    ]
+    return float(np.mean([inside.sum() for inside in seeds]) / (138 * 1.3) ** 2 * 1e6)
 
 
 def _print_row(name: str, rows: Rows, untold: int = 0) -> None:

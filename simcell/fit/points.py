@@ -36,6 +36,8 @@ _FEWEST = 20  # points, all patterns together
 _BEYOND = 2.0  # sides of a cell around a window that its draws are cut from
 _UNEVEN = 0.4  # relative spread of densities that no process is asked to explain
 _TOLD = 8.0  # ratio of an interval's ends from which a number counts as unknown
+_TOLD_SHARE = 0.7  # width of an interval of gamma, likewise
+_PAIRS = 5.0  # that independent points would have within a distance, for it to be told
 _MEMBERS = 0.1  # of a cluster, below which there is none to speak of
 _STEPS = 24  # distances at which L and G are compared
 
@@ -148,7 +150,7 @@ def _fitted(
     p_value, distance = _outlying(observed, np.array([_curves(one, radii) for one in drawn]))
     again = np.array([family.fit(one) for one in drawn])
     low, middle, high = _interval(family, value, value, again)
-    return Fit(family, middle, low, high, _known(family, value, low, high), p_value, distance)
+    return Fit(family, middle, low, high, _known(family, seen, value, low, high), p_value, distance)
 
 
 def _sharpened(fit: Fit, seen: Seen, seed: int, draws: int) -> Fit:
@@ -164,7 +166,7 @@ def _sharpened(fit: Fit, seen: Seen, seed: int, draws: int) -> Fit:
         return fit
     again = np.array([fit.family.fit(one) for one in drawn])
     low, middle, high = _interval(fit.family, value, middle, again)
-    known = _known(fit.family, value, low, high)
+    known = _known(fit.family, seen, value, low, high)
     return replace(fit, value=middle, low=low, high=high, identified=known)
 
 
@@ -184,13 +186,19 @@ def _drawn(family: Family, value: FloatArray, seen: Seen, seed: int, draws: int)
 
 
 def _known(
-    family: Family, value: FloatArray, low: FloatArray, high: FloatArray
+    family: Family, seen: Seen, value: FloatArray, low: FloatArray, high: FloatArray
 ) -> tuple[bool, ...]:
     """Tell of each number whether its interval says more than nothing."""
     known = tuple(
-        bool(b < _TOLD * max(a, 1e-12)) or name == "gamma"
+        bool(b - a < _TOLD_SHARE if name == "gamma" else b < _TOLD * max(a, 1e-12))
         for a, b, name in zip(low, high, family.names, strict=True)
     )
+    if "gamma" in family.names:
+        # As many pairs would be that near by chance: none missing says nothing where few were due.
+        count = sum(len(points) for points, _ in seen)
+        due = 0.5 * count * np.pi * (value[2] / side_of(seen)) ** 2
+        if due < _PAIRS or not known[1]:
+            known = (known[0], False, False)
     if "cluster_size" in family.names and value[1] < _MEMBERS:
         known = (known[0], False, False)
     return known

@@ -36,6 +36,7 @@ _WAVY = Free("wavy", 0.0, 0.12)
 _SPREAD = Free("spread", 0.0, 0.6)
 _ROUNDS = (90, 80)
 _LAST = 70  # simulations of plain Voronoi cells
+_BEYOND = 0.35  # of what images differ by, beyond the last of them
 _HOLE = 0.3  # share of a cell's area from which a hole counts as a missing cell
 
 
@@ -69,7 +70,13 @@ def density_of(values: FloatArray, total: float, relative_error: float) -> Densi
     near = min(factor * error, 1.5)
     far = min(max(1.645 * between * (1 + 1 / max(m, 1)) ** 0.5, 0.04, near), 1.5)
     low, high = total * float(np.exp(-near)), total * float(np.exp(near))
-    return Density(total, low, high, total * float(np.exp(-far)), total * float(np.exp(far)))
+    least, most = total * float(np.exp(-far)), total * float(np.exp(far))
+    if m > 2:
+        # Tails of a normal law reach where no tissue is; what images show ends not far beyond.
+        beyond = float(np.exp(max(_BEYOND * between, 0.04)))
+        least = min(max(least, float(values.min()) / beyond), low)
+        most = max(min(most, float(values.max()) * beyond), high)
+    return Density(total, low, high, least, most)
 
 
 def fit_labels(
