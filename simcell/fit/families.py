@@ -99,11 +99,16 @@ def _hard_core_gibbs(seen: Seen) -> FloatArray:
     return np.array([max(float(points[0, 0]), 1.0) / free * MM_IN_UM**2, reach])
 
 
+def farthest(seen: Seen) -> float:
+    """Return the largest distance of repulsion that is looked for, in µm."""
+    # Within a border as wide as that nothing is looked at: some must be left.
+    shortest = min(min(window.size_um) for _, window in seen)
+    return float(min(1.6 * side_of(seen), 0.3 * shortest))
+
+
 def _strauss(seen: Seen) -> FloatArray:
     """Maximise the pseudo-likelihood over distance and gamma; the activity follows."""
-    # Within a border as wide as the largest distance nothing is looked at: some must be left.
-    shortest = min(min(window.size_um) for _, window in seen)
-    longest = min(1.6 * side_of(seen), 0.3 * shortest)
+    longest = farthest(seen)
     radii = np.linspace(0.1, 1.0, _RADII) * longest
     points, area = _counted(seen, radii)
     gammas = np.concatenate([[0.0], np.linspace(0.01, 1.0, 100)])

@@ -110,7 +110,7 @@ _RCM = (
     Knob("defocus.share", 0.0, 0.6),
     Knob("field.uneven", 0.01, 0.5),
     Knob("field.tilt", 0.0, 2.0),
-    Knob("noise.looks", 4.0, 1000.0, True),
+    Knob("noise.looks", 4.0, 2e4, True),
     Knob("noise.speckle_um", 0.6, 6.0, True, "pixel"),
     Knob("noise.photons", 50.0, 3e5, True),
     Knob("noise.read_noise", 0.0005, 0.04, True),

@@ -23,8 +23,9 @@ from numpy.random import Generator
 
 from simcell.arrays import FloatArray, Window
 from simcell.errors import SimcellError
-from simcell.fit.families import FAMILIES, Family, Seen, pooled_k, side_of
+from simcell.fit.families import FAMILIES, Family, Seen, farthest, pooled_k, side_of
 from simcell.points import sample
+from simcell.points._edges import edge_distance
 from simcell.points.nearest import g_function
 from simcell.rng import stream
 from simcell.scene.points import PointSpec
@@ -119,7 +120,8 @@ def choose(
     radii = _distances(seen)
     observed = _curves(seen, radii)
     clumped = float(observed[:_STEPS].mean()) > 0
-    wanted = [f for f in families if f.repels != clumped or len(f.names) == 1]
+    fitting = [f for f in families if f.repels != clumped or len(f.names) == 1]
+    wanted = fitting or list(families)
     fits: list[Fit] = []
     # Simplest first: what is not refused makes the rest superfluous.
     for size in sorted({len(family.names) for family in wanted}):
@@ -194,14 +196,20 @@ def _known(
         for a, b, name in zip(low, high, family.names, strict=True)
     )
     if "gamma" in family.names:
-        # As many pairs would be that near by chance: none missing says nothing where few were due.
-        count = sum(len(points) for points, _ in seen)
+        # Pairs that would be that near by chance, of points whose neighbourhood is seen whole:
+        # that none is there says nothing where few were due.
+        count = sum(_deep(points, window, seen) for points, window in seen)
         due = 0.5 * count * np.pi * (value[2] / side_of(seen)) ** 2
         if due < _PAIRS or not known[1]:
             known = (known[0], False, False)
     if "cluster_size" in family.names and value[1] < _MEMBERS:
         known = (known[0], False, False)
     return known
+
+
+def _deep(points: FloatArray, window: Window, seen: Seen) -> int:
+    """Count points that are farther from the edge than the farthest pairs that are looked at."""
+    return int((edge_distance(points, window) >= farthest(seen)).sum()) if len(points) else 0
 
 
 def drawn_in(spec: PointSpec, window: Window, side_um: float, rng: Generator) -> FloatArray:

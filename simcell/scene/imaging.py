@@ -130,7 +130,7 @@ class RcmNoise(Spec):
     """Speckle, detector and scanner noise; or just `low`, `medium`, `high`."""
 
     looks: float = Field(
-        9.0, ge=0.5, le=1000.0, description="speckle looks; contrast is 1/sqrt(looks)"
+        9.0, ge=0.5, le=1e5, description="speckle looks; contrast is 1/sqrt(looks)"
     )
     speckle_um: float = Field(
         1.3, ge=0.0, le=20.0, description="speckle grain (full width at half maximum) in µm"

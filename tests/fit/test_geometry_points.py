@@ -54,6 +54,12 @@ def test_a_mask_changes_neither_density_nor_activity() -> None:
     assert BY_KIND["hard_core_gibbs"].fit(half)[0] == pytest.approx(whole[0], rel=0.3)
 
 
+def test_a_repulsion_that_shows_nowhere_is_not_told() -> None:
+    sparse = drawn(Strauss(activity=300, gamma=0.3, distance_um=3), 5)
+    found = choose(sparse, 0, families=[BY_KIND["strauss"]], draws=19).chosen
+    assert found.identified[1:] == (False, False)
+
+
 def test_patterns_of_unlike_density_do_not_look_clustered() -> None:
     seen = [*drawn(Poisson(density=500), 4), *drawn(Poisson(density=4000), 4)]
     radii = np.array([20.0, 30.0, 40.0])
@@ -73,6 +79,7 @@ def test_the_right_family_is_chosen(spec: PointSpec, kinds: set[str]) -> None:
     choice = choose(drawn(spec, 4), 0, draws=39)
     assert choice.chosen.family.kind in kinds
     assert choice.chosen.p_value >= 0.05
+    assert all(choice.chosen.identified)
 
 
 def test_the_choice_is_the_same_for_a_seed() -> None:
