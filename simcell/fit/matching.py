@@ -14,6 +14,10 @@ Balding, Genetics 162, 2025 (2002).
 Decision: a budget is a number of draws, worked out from minutes at a nominal speed. A clock would
 make the answer depend on how busy the machine is.
 
+Decision: where the model is not the microscope, a regression extrapolates, and what it answers may
+look like nothing that was measured. If real images are farther from the draws that look most like
+them than such draws are from each other, these draws are the answer: less sharp, never absurd.
+
 Decision: measures that no simulated image near the answer has, as the model is not the
 microscope, count the less the farther off they are, and are named.
 """
@@ -40,6 +44,11 @@ _DIRECTIONS = 6  # of the measures, whose squares are features too
 _NEAR = 0.5  # share of a round's draws whose errors count
 _TAIL, _ROOM = 0.005, 0.15  # of the answer that a box leaves out; of its width that it adds
 _LEAST = 0.12  # width of a box
+_ALIKE = 0.1  # share of a round's draws that count as the best
+_LEAST_DRAWS = 25  # from which an interval can be told
+_ASKED, _USUAL = 30, 0.9  # how many of them are asked what gaps are usual, and how many have less
+_FIRST = 0.25  # of a measure's spread over all draws, in which its gap is told
+_FAR = 4.0  # spreads, from which on a gap counts no more
 _STRANGE = 2.5  # spreads from which on a measure is out of the model's reach
 
 
@@ -133,7 +142,7 @@ def match(
                 advance(1)
             rounds.append((units, measured))
             samples, strange = infer(units, measured, observed)
-            samples = np.clip(samples, 0.0, 1.0)
+            samples = believed(np.clip(samples, 0.0, 1.0), rounds, observed)
             box = _around(samples)
     between = _between(rounds, observed)
     names = tuple(name for name, odd in zip(rig.measures, strange, strict=True) if odd)
@@ -233,6 +242,42 @@ def _excess(rows: FloatArray, row: FloatArray) -> FloatArray:
     """Return how many spreads beyond what is usual near the answer each measure lies."""
     off = np.abs(row - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-9)
     return np.asarray(np.maximum(off - 2.0, 0.0), np.float64)
+
+
+def believed(
+    samples: FloatArray, rounds: list[tuple[FloatArray, FloatArray]], observed: FloatArray
+) -> FloatArray:
+    """Return an answer if the model can look like the real images, else the best draws.
+
+    Parameters
+    ----------
+    samples : FloatArray
+        The answer of the last round, (m, unknowns).
+    rounds : list of (units, measured)
+    observed : FloatArray
+
+    Returns
+    -------
+    FloatArray
+    """
+    units, measured = rounds[-1]
+    rows, row = measured.mean(axis=1), observed.mean(axis=0)
+    first = rounds[0][1].mean(axis=1)
+    good = np.isfinite(row) & np.isfinite(rows).all(axis=0) & np.isfinite(first).all(axis=0)
+    scale = _FIRST * first[:, good].std(axis=0) + 1e-9
+    rows, row = rows[:, good] / scale, row[good] / scale
+    count = max(int(_ALIKE * len(rows)), min(_LEAST_DRAWS, len(rows) // 2))
+    gaps = _gaps(rows, row)
+    best = np.argsort(gaps, kind="stable")[:count]
+    here = float(np.median(gaps[best]))
+    # Each of the best draws in the place of the real images: how far are others from it?
+    chance = [float(np.median(np.sort(_gaps(rows, rows[i]))[1 : count + 1])) for i in best[:_ASKED]]
+    return units[best] if here > np.quantile(chance, _USUAL) else samples
+
+
+def _gaps(rows: FloatArray, row: FloatArray) -> FloatArray:
+    """Return how far rows (n, k) are from one, on average over the measures."""
+    return np.asarray(np.minimum(np.abs(rows - row), _FAR).mean(axis=1), np.float64)
 
 
 class Regression:
