@@ -14,12 +14,9 @@ Balding, Genetics 162, 2025 (2002).
 Decision: a budget is a number of draws, worked out from minutes at a nominal speed. A clock would
 make the answer depend on how busy the machine is.
 
-Decision: where the model is not the microscope, a regression extrapolates, and what it answers may
-look like nothing that was measured. If real images are farther from the draws that look most like
-them than such draws are from each other, these draws are the answer: less sharp, never absurd.
-
-Decision: measures that no simulated image near the answer has, as the model is not the
-microscope, count the less the farther off they are, and are named.
+Decision: measures that not even the draws that look most like the real images have, as the model
+is not the microscope, are named and left out: a regression would follow a single one of them to
+numbers that fit nothing else.
 """
 
 from __future__ import annotations
@@ -45,9 +42,8 @@ _NEAR = 0.5  # share of a round's draws whose errors count
 _TAIL, _ROOM = 0.005, 0.15  # of the answer that a box leaves out; of its width that it adds
 _LEAST = 0.12  # width of a box
 _ALIKE = 0.1  # share of a round's draws that count as the best
-_LEAST_DRAWS = 25  # from which an interval can be told
-_ASKED, _USUAL = 30, 0.9  # how many of them are asked what gaps are usual, and how many have less
-_FIRST = 0.25  # of a measure's spread over all draws, in which its gap is told
+_LEAST_ALIKE = 20  # draws
+_FIRST = 0.25  # of a measure's spread over a round, in which its gap is told
 _FAR = 4.0  # spreads, from which on a gap counts no more
 _STRANGE = 2.5  # spreads from which on a measure is out of the model's reach
 
@@ -141,8 +137,10 @@ def match(
                 measured[i] = row
                 advance(1)
             rounds.append((units, measured))
-            samples, strange = infer(units, measured, observed)
-            samples = believed(np.clip(samples, 0.0, 1.0), rounds, observed)
+            # Far from the answer nothing looks alike, and every measure shows the way.
+            strict = number >= ROUNDS // 2
+            samples, strange = infer(*most_alike(rounds, observed), observed, strict=strict)
+            samples = np.clip(samples, 0.0, 1.0)
             box = _around(samples)
     between = _between(rounds, observed)
     names = tuple(name for name, odd in zip(rig.measures, strange, strict=True) if odd)
@@ -198,8 +196,22 @@ def _around(samples: FloatArray) -> FloatArray:
     return np.asarray(np.clip(np.stack([low - room, high + room]), 0.0, 1.0), np.float64)
 
 
+def most_alike(
+    rounds: list[tuple[FloatArray, FloatArray]], observed: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the draws (units, measured) that look most like the real images, one round's worth."""
+    units = np.concatenate([u for u, _ in rounds])
+    measured = np.concatenate([m for _, m in rounds])
+    rows, row = measured.mean(axis=1), observed.mean(axis=0)
+    good = np.isfinite(row) & np.isfinite(rows).all(axis=0)
+    scale = _FIRST * rounds[0][1].mean(axis=1)[:, good].std(axis=0) + 1e-9
+    gaps = _gaps(rows[:, good] / scale, row[good] / scale)
+    chosen = np.sort(np.argsort(gaps, kind="stable")[: len(rounds[-1][0])])
+    return units[chosen], measured[chosen]
+
+
 def infer(
-    units: FloatArray, measured: FloatArray, observed: FloatArray
+    units: FloatArray, measured: FloatArray, observed: FloatArray, *, strict: bool = True
 ) -> tuple[FloatArray, BoolArray]:
     """Tell the numbers from what images measure, after one round.
 
@@ -211,6 +223,8 @@ def infer(
         What the images (n, images, k) simulated with each draw measure.
     observed : FloatArray
         What the real images (images, k) measure.
+    strict : bool
+        Leave out what none of the draws that look most alike measures.
 
     Returns
     -------
@@ -222,10 +236,9 @@ def infer(
     rows, row = measured.mean(axis=1), observed.mean(axis=0)
     usable = np.isfinite(row) & np.isfinite(rows).all(axis=0) & (rows.std(axis=0) > 1e-9)
     rows, row = rows[:, usable], row[usable]
+    off = _beyond(rows, row) if strict else np.zeros(len(row))
+    rows, row = rows[:, off <= _STRANGE], row[off <= _STRANGE]
     told, errors, answer = Regression(rows, np.ones(rows.shape[1])).tell(units, row)
-    near = _nearest(told, errors, answer)
-    off = _excess(rows[near], row)
-    told, errors, answer = Regression(rows, 1.0 / np.sqrt(1.0 + off**2)).tell(units, row)
     near = _nearest(told, errors, answer)
     strange = np.zeros(len(usable), np.bool_)
     strange[np.flatnonzero(usable)[off > _STRANGE]] = True
@@ -238,41 +251,12 @@ def _nearest(told: FloatArray, errors: FloatArray, answer: FloatArray) -> BoolAr
     return np.asarray(distance <= np.quantile(distance, _NEAR), np.bool_)
 
 
-def _excess(rows: FloatArray, row: FloatArray) -> FloatArray:
-    """Return how many spreads beyond what is usual near the answer each measure lies."""
-    off = np.abs(row - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-9)
-    return np.asarray(np.maximum(off - 2.0, 0.0), np.float64)
-
-
-def believed(
-    samples: FloatArray, rounds: list[tuple[FloatArray, FloatArray]], observed: FloatArray
-) -> FloatArray:
-    """Return an answer if the model can look like the real images, else the best draws.
-
-    Parameters
-    ----------
-    samples : FloatArray
-        The answer of the last round, (m, unknowns).
-    rounds : list of (units, measured)
-    observed : FloatArray
-
-    Returns
-    -------
-    FloatArray
-    """
-    units, measured = rounds[-1]
-    rows, row = measured.mean(axis=1), observed.mean(axis=0)
-    first = rounds[0][1].mean(axis=1)
-    good = np.isfinite(row) & np.isfinite(rows).all(axis=0) & np.isfinite(first).all(axis=0)
-    scale = _FIRST * first[:, good].std(axis=0) + 1e-9
-    rows, row = rows[:, good] / scale, row[good] / scale
-    count = max(int(_ALIKE * len(rows)), min(_LEAST_DRAWS, len(rows) // 2))
-    gaps = _gaps(rows, row)
-    best = np.argsort(gaps, kind="stable")[:count]
-    here = float(np.median(gaps[best]))
-    # Each of the best draws in the place of the real images: how far are others from it?
-    chance = [float(np.median(np.sort(_gaps(rows, rows[i]))[1 : count + 1])) for i in best[:_ASKED]]
-    return units[best] if here > np.quantile(chance, _USUAL) else samples
+def _beyond(rows: FloatArray, row: FloatArray) -> FloatArray:
+    """Return by how many spreads each measure lies off those of the draws that look most alike."""
+    scale = _FIRST * rows.std(axis=0) + 1e-9
+    count = max(int(_ALIKE * len(rows)), min(_LEAST_ALIKE, len(rows)))
+    best = np.argsort(_gaps(rows / scale, row / scale), kind="stable")[:count]
+    return np.asarray(np.abs(row - rows[best].mean(axis=0)) / (rows[best].std(axis=0) + 1e-9))
 
 
 def _gaps(rows: FloatArray, row: FloatArray) -> FloatArray:

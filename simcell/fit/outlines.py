@@ -37,6 +37,7 @@ _ROUNDS = (80, 70)
 _SIDE_PX = 240  # of simulated fields of outlines
 _TOUCH = 0.1  # share of cells that touch another one, from which outlines share the ground
 _FEWEST = 8
+_BEYOND = 0.35  # of what images differ by, beyond the last of them
 _DENSITIES = {"density", "activity"}
 
 
@@ -162,6 +163,10 @@ def _sizes(tables: Sequence[NDArray[np.void]]) -> list[Estimate]:
     how = f"{n} whole cells, each by its chance to be whole"
     low, high = max(mean - factor * error, 0.3 * mean), mean + factor * error
     least, most = min([low, *each]), max([high, *each])
+    if m > 2 and between / m**0.5 >= error:
+        # How badly few images tell the mean is no reason to draw cells that none of them shows.
+        least = max(min(each) - _BEYOND * between, 0.5 * min(each))
+        most = max(each) + _BEYOND * between
     width = 1.645 * cv * (0.5 / n) ** 0.5 * 1.5
     spread = {"value": cv, "low": cv - width, "high": cv + width}
     value = float(f"{mean:.4g}")

@@ -37,6 +37,7 @@ _SPREAD = Free("spread", 0.0, 0.6)
 _ROUNDS = (90, 80)
 _LAST = 70  # simulations of plain Voronoi cells
 _BEYOND = 0.35  # of what images differ by, beyond the last of them
+_OTHER = 1.5  # ratio of cells' sides from which lengths of a preset are scaled
 _HOLE = 0.3  # share of a cell's area from which a hole counts as a missing cell
 
 
@@ -118,7 +119,7 @@ def fit_labels(
         *_order_estimates(second, view, said, density),
         *_cells_estimates(second, power, view, first, like),
         _vacancies(fields, found.cells),
-        *_lines(fields, like),
+        *_lines(fields, like, view.side_um),
     ]
 
 
@@ -272,7 +273,7 @@ def _vacancies(fields: Sequence[Field], cells: int) -> Estimate:
     return Estimate("cells.vacancy", round(share, 4), low, high, vary, said)
 
 
-def _lines(fields: Sequence[Field], like: Scene) -> list[Estimate]:
+def _lines(fields: Sequence[Field], like: Scene, side_um: float) -> list[Estimate]:
     """Width of lines of background between cells, where labels are drawn with such."""
     if like.prior.kind not in {"membrane", "boundary_interior"}:
         return []
@@ -283,6 +284,11 @@ def _lines(fields: Sequence[Field], like: Scene) -> list[Estimate]:
     width = float(widths.mean())
     if width < 0.5 * pixel:
         how = "labels touch: they do not show how wide membranes are"
+        density = getattr(like.points, "density", None)
+        ratio = side_um / (MM_IN_UM**2 / density) ** 0.5 if density else 1.0
+        if not 1 / _OTHER < ratio < _OTHER:
+            value = float(f"{max(value * ratio, 1.5 * pixel):.3g}")
+            how += f"; scaled with the cells, by {ratio:.2f}"
         return [Estimate(path, value, how=how, status="unidentified")]
     error = max(1.645 * float(widths.std()) / len(widths) ** 0.5, 0.25 * pixel)
     vary = drawn_within(max(width - 2 * error, 0.3 * pixel), width + 2 * error)

@@ -136,7 +136,7 @@ def test_lines_and_vacancies_are_measured() -> None:
     for rows in (lined, lined.T):
         rows[11:90:12] = rows[12:91:12] = 0
     like = load_preset("confluent").base
-    (width,) = tissue._lines([Field("a", (0.5, 0.5), lined)], like)
+    (width,) = tissue._lines([Field("a", (0.5, 0.5), lined)], like, 20.0)
     assert width.status == "estimated"
     assert width.value == pytest.approx(1.0, rel=0.25)
 
