@@ -29,6 +29,7 @@ def test_what_is_shipped() -> None:
         "dermogan",
         "dermogan2",
         "mosaic-cascade",
+        "oct-unet-paper",
         "oct-unet",
         "rcm",
         "supervised",
