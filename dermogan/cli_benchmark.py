@@ -59,6 +59,7 @@ and, where matplotlib is installed, .png."""
     "--weights",
     help="StarDist model: file, folder or pretrained name.  [the shipped one, if it can be used]",
 )
+@click.option("--cellpose", help="Cellpose model: file, or name; its rows say if there is none.")
 @click.option(
     "--polarity", multiple=True, metavar="[FOLDER=]bright|dark", help="Bright if not told."
 )
@@ -94,6 +95,7 @@ def benchmark(
     names: tuple[str, ...],
     models: tuple[str, ...],
     weights: str | None,
+    cellpose: str | None,
     polarity: tuple[str, ...],
     shows: tuple[str, ...],
     annotated: tuple[str, ...],
@@ -120,7 +122,7 @@ def benchmark(
         "radius": radius,
     }
     if world != "cells":
-        told = {"data": data, "method": names, "weights": weights, "cache": cache, **given}
+        told = {"data": data, "method": names, "weights": weights, "cellpose": cellpose, "cache": cache, **given}
         refuse_cells(world, told | {"no-simulated": no_simulated})
         need("torch").set_num_threads(threads)
         need("cv2").setNumThreads(threads)
@@ -136,7 +138,7 @@ def benchmark(
         load(weights)  # what is wrong with it concerns no single image
     from dermogan.benchmark.methods import methods
 
-    chosen = methods(names, models, lacks=lacks)
+    chosen = methods(names, models, lacks=lacks, cellpose=cellpose)
     results = _measured([each.first(first) for each in sets], chosen, weights, quiet=quiet)
     _write(results, out)
 

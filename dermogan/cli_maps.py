@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def shows_classes(model: str) -> bool:
     """Return whether a model names classes; what is wrong with it is told when it is loaded."""
     from dermogan.cards import find_model, read_header
-    from dermogan.classical import NAMES
+    from dermogan.classical import FIAP, NAMES
 
-    if model in {*NAMES, "cellpose"}:
+    if model in {*NAMES, FIAP, "cellpose"}:
         return False
     try:
         return bool(read_header(find_model(model)).card.get("output") == "classes")
