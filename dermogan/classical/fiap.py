@@ -38,8 +38,12 @@ SMALLEST_PX = {"granulosum": 100.0, "spinosum": 50.0}
 _SHRUNK = 4
 
 SVM = Machine(
-    mean=(0.0, 0.0, 0.0, 0.0), sd=(1.0, 1.0, 1.0, 1.0), weights=(0.0, 0.0, 0.0, 0.0), bias=1.0
+    mean=(0.5305, 6.5226, 1.6121, 0.3046),
+    sd=(0.2199, 5.0339, 0.9317, 0.2838),
+    weights=(-1.1168, 0.4692, 0.812, -1.368),
+    bias=0.9868,
 )
+"""Of ``python benchmarks/fiap_svm.py``: simulated samples of two layers, with furrows."""
 
 
 class Fiap(BaseModel):

@@ -1,8 +1,8 @@
 """Which parts of an image show something: four features of grey-level co-occurrence, and a line.
 
 Haralick's homogeneity, contrast, dissimilarity and energy of square windows, and a linear support
-vector machine on them. The machine's numbers below were learnt from simulated samples (`learnt`
-makes them again), so that no labelled image is needed.
+vector machine on them. The machine's numbers were learnt from simulated samples by `learnt`
+so that no labelled image is needed.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ def test_what_is_shipped() -> None:
         "oct-unet",
         "rcm",
         "supervised",
+        "unet-efficientnet",
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from dermogan.encoder import EfficientNet
 from dermogan.recipe import CycleGan, Recipe, UNet, load_recipe
 from dermogan.semantic import Pyramid
 
@@ -40,6 +41,8 @@ def tiny(name: str, *more: str) -> Recipe:
     small = _RESNET
     if isinstance(network, UNet):
         small = _UNET.replace("}", f", norm: {network.norm}}}")
+    elif isinstance(network, EfficientNet):
+        small = "system.network={kind: efficientnet, width: 0.25, depth: 0.3, decoder: 16}"
     elif isinstance(network, Pyramid):
         small = f"system.network={{base: 2, depth: 1, scales: {list(network.scales)}}}"
     sets.append(small)
@@ -54,6 +57,7 @@ def tiny(name: str, *more: str) -> Recipe:
 
 NAMES = (
     "supervised",
+    "unet-efficientnet",
     "cyclegan-image",
     "cyclegan-filter",
     "dermogan-paper",
