@@ -50,7 +50,9 @@ def main() -> None:
         new = [windows(preset, 1000 + index) for index in range(8)]
         x, y = np.concatenate([x for x, _ in new]), np.concatenate([y for _, y in new])
         right = (machine(x) > 0) == y
-        print(f"{preset}: {right[y].mean():.1%} of tissue, {right[~y].mean():.1%} of the rest right")
+        print(
+            f"{preset}: {right[y].mean():.1%} of tissue, {right[~y].mean():.1%} of the rest right"
+        )
 
 
 if __name__ == "__main__":

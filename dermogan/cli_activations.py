@@ -21,9 +21,7 @@ Examples:
 @click.option("--steps", type=click.IntRange(1), default=60, show_default=True, help="Of ascent.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
-def activations(
-    model: str, out: Path, size: str, steps: int, seed: int, overwrite: bool
-) -> None:
+def activations(model: str, out: Path, size: str, steps: int, seed: int, overwrite: bool) -> None:
     """Show what each class's filter looks for, and what the model of classes makes of it."""
     from dermogan.errors import need
 

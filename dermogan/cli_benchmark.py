@@ -122,7 +122,14 @@ def benchmark(
         "radius": radius,
     }
     if world != "cells":
-        told = {"data": data, "method": names, "weights": weights, "cellpose": cellpose, "cache": cache, **given}
+        told = {
+            "data": data,
+            "method": names,
+            "weights": weights,
+            "cellpose": cellpose,
+            "cache": cache,
+            **given,
+        }
         refuse_cells(world, told | {"no-simulated": no_simulated})
         need("torch").set_num_threads(threads)
         need("cv2").setNumThreads(threads)

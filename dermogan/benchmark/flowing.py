@@ -49,4 +49,3 @@ class OnMaps:
         """Return labels (y, x), and the probability of cells (1, y, x)."""
         inside, _ = evidence(predict(self.model, image), self.model.output)
         return self.flows.cells(inside, diameter_px, threshold)
-

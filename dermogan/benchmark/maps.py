@@ -124,9 +124,7 @@ def measure_maps(
     return [
         MapRow(
             name,
-            MapScores(
-                world.classes, len(images), tables[name], _together(bands[name], world.band)
-            ),
+            MapScores(world.classes, len(images), tables[name], _together(bands[name], world.band)),
             float(model.card.get("cpu_hours", 0)) * 3600 or model.card.get("trainer_cpu_s", 0.0),
             spent[name] / len(images),
             f"{crc:08x}",

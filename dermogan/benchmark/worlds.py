@@ -58,7 +58,8 @@ class World:
     def pair(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8], float]:
         """Return an image, its class map, and the size of a pixel in µm."""
         made = self.sample(index)
-        assert made.image is not None and made.classes is not None
+        assert made.image is not None
+        assert made.classes is not None
         return made.image.astype(np.float32), made.classes, made.grid.spacing_um[-1]
 
 

@@ -3,8 +3,8 @@
 The steps are those of a published pipeline for skin in reflectance confocal microscopy; where its
 numbers are not, ours stand in `Fiap`, for cells of 20 px:
 
-1. Region of interest: a morphological geodesic active contour shrinks from the frame until
-   it meets tissue; within, `dermogan.classical.texture` tells what shows something.
+1. Region of interest: a morphological geodesic active contour grows from the brightest parts until
+   it meets the edge of the tissue; within, `dermogan.classical.texture` tells what shows something.
 2. Membranes: the mean of a bank of Gabor filters and of Sato's ridges.
 3. Cells: what lies between membranes, parted at necks; the smallest are dropped.
 4. A second look at what is too large to be one cell: filters of shorter waves, normalised by the
@@ -59,7 +59,7 @@ class Fiap(BaseModel):
     wavelength_px: float = Field(11, gt=2, description="Wavelength of the Gabor filters.")
     orientations: int = Field(12, ge=2, le=90, description="Number of their directions.")
     ridge_px: float = Field(2.0, ge=0.3, le=50, description="Widest of Sato's ridges; half of it.")
-    level: float = Field(1.0, description="Response of a membrane, in root mean squares.")
+    level: float = Field(0.8, description="Response of a membrane, in root mean squares.")
     largest: float = Field(2.2, gt=1, description="Largest cell, in areas of a disc of 20 px.")
     closer: float = Field(0.7, gt=0, lt=1, description="Wavelength of the second look, relative.")
     steps: int = Field(40, ge=0, le=1000, description="Of the contour; 0: the whole frame.")
@@ -72,9 +72,7 @@ class FiapMethod:
     def __init__(self, spec: Fiap | None = None) -> None:
         self.spec = spec or Fiap()
 
-    def cells(
-        self, image: Map, diameter_px: float | None, threshold: float
-    ) -> tuple[Labels, Map]:
+    def cells(self, image: Map, diameter_px: float | None, threshold: float) -> tuple[Labels, Map]:
         """Return labels (y, x), and the probability of cells (1, y, x).
 
         Without a diameter, cells are taken to be 20 px wide.
@@ -92,9 +90,10 @@ class FiapMethod:
         inside = np.where(area, 1 - membrane, 0).astype(np.float32)
         if shape != image.shape:
             side = (image.shape[1], image.shape[0])
-            labels = cv2.resize(labels, side, interpolation=cv2.INTER_NEAREST_EXACT)
+            near = cv2.resize(labels, side, interpolation=cv2.INTER_NEAREST_EXACT)
+            labels = np.asarray(near, np.int32)
             inside = _resized(inside, image.shape)
-        return np.asarray(labels, np.int32), np.clip(inside, 0, 1)[None]
+        return labels, np.clip(inside, 0, 1)[None]
 
     def _sized(self, labels: Labels, image: Map, area: Mask, threshold: float) -> Labels:
         """Look again at cells that are too large, and drop those that are too small."""
@@ -131,26 +130,37 @@ def region(image: Map, spec: Fiap) -> Mask:
     if spec.steps and min(image.shape) >= 8 * _SHRUNK:
         found &= contour(image, spec.steps)
     if spec.texture:
-        found &= informative(image, SVM)
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(CELL_PX) | 1,) * 2)
+        shown = informative(image, SVM).astype(np.uint8)
+        found &= cv2.dilate(shown, kernel) > 0  # windows that the edge cuts look half empty
     return found
 
 
 def contour(image: Map, steps: int) -> Mask:
-    """Mark what is left when a contour shrinks from the frame until it meets edges."""
-    from skimage.segmentation import inverse_gaussian_gradient, morphological_geodesic_active_contour
+    """Mark what a contour encloses that grows from the brightest parts until it meets edges.
+
+    Edges are those of brightness in decibels, blurred by half a cell, so that the net of membranes
+    is no edge, and light that falls off slowly is none.
+    """
+    from skimage.filters import threshold_otsu
+    from skimage.segmentation import (
+        inverse_gaussian_gradient,
+        morphological_geodesic_active_contour,
+    )
 
     small = _resized(image, tuple(side // _SHRUNK for side in image.shape))
-    low, high = np.percentile(small, [1, 99])
-    small = np.clip((small - low) / max(float(high - low), 1e-12), 0, 1)
-    flat = inverse_gaussian_gradient(small.astype(np.float64), alpha=100.0, sigma=1.5)
-    start = np.pad(np.ones([side - 2 for side in small.shape], np.int8), 1)
-    left = morphological_geodesic_active_contour(
-        flat, steps, start, smoothing=1, threshold="auto", balloon=-1
+    light = cv2.GaussianBlur(small - small.min(), (0, 0), 0.5 * CELL_PX / _SHRUNK)
+    light = np.log(light + 0.02 * light.max() + np.float32(1e-12))
+    low, high = np.percentile(light, [1, 99])
+    light = np.clip((light - low) / max(float(high - low), 1e-12), 0, 1)
+    flat = inverse_gaussian_gradient(light.astype(np.float64), alpha=400.0, sigma=1.0)
+    core = (light >= threshold_otsu(light)).astype(np.int8)
+    grown = morphological_geodesic_active_contour(
+        flat, steps, core, smoothing=1, threshold=0.35, balloon=1
     )
-    kernel = np.ones((5, 5), np.uint8)  # what it has eaten of cells that it touched
-    grown = cv2.dilate(np.asarray(left, np.uint8), kernel)
     side = (image.shape[1], image.shape[0])
-    return np.asarray(cv2.resize(grown, side, interpolation=cv2.INTER_NEAREST) > 0)
+    whole = cv2.resize(np.asarray(grown, np.uint8), side, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(whole > 0)
 
 
 def membranes(image: Map, spec: Fiap) -> Map:
@@ -165,10 +175,10 @@ def membranes(image: Map, spec: Fiap) -> Map:
 def between(membrane: Map, area: Mask, threshold: float) -> Labels:
     """Return what lies between membranes within an area, parted at necks and grown to meet."""
     inside = ((membrane < threshold) & area).astype(np.uint8)
-    relief = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    relief = cv2.GaussianBlur(np.asarray(relief, np.float32), (0, 0), 0.1 * CELL_PX)
-    relief += np.float32(0.15 * CELL_PX) * (np.float32(0.5) - membrane)
-    return basins(relief, area, 0.12 * CELL_PX)
+    deep = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    smooth = cv2.GaussianBlur(np.asarray(deep, np.float32), (0, 0), 0.1 * CELL_PX)
+    relief = smooth + np.float32(0.15 * CELL_PX) * (np.float32(0.5) - membrane)
+    return basins(np.asarray(relief, np.float32), area, 0.12 * CELL_PX)
 
 
 def _around(mask: Mask, margin: int, shape: tuple[int, ...]) -> tuple[slice, slice]:

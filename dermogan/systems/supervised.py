@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dermogan.losses import cross_entropy, dice
 from dermogan.encoder import EfficientNet
+from dermogan.losses import cross_entropy, dice
 from dermogan.networks import generator
 from dermogan.networks.efficientnet import EfficientNetUNet
 from dermogan.networks.pretrained import load_encoder

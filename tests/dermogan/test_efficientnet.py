@@ -57,6 +57,33 @@ def test_folding_changes_nothing() -> None:
     assert torch.allclose(folded(network)(x), before, atol=1e-4)
 
 
+TORCHVISION = {
+    "deep": ("1.0", "1.1"),
+    "squeeze": ("2.fc1", "2.fc2"),
+    "project": ("3.0", "3.1"),
+    "expand": ("0.0", "0.1"),
+}
+TIMM = {
+    "deep": ("conv_dw", "bn2"),
+    "squeeze": ("se.conv_reduce", "se.conv_expand"),
+    "project": ("conv_pwl", "bn3"),
+    "expand": ("conv_pw", "bn1"),
+}
+# Of the first stage, which widens nothing.
+FIRST = {
+    "torchvision": {
+        "deep": ("0.0", "0.1"),
+        "squeeze": ("1.fc1", "1.fc2"),
+        "project": ("2.0", "2.1"),
+    },
+    "timm": {
+        "deep": ("conv_dw", "bn1"),
+        "squeeze": ("se.conv_reduce", "se.conv_expand"),
+        "project": ("conv_pw", "bn2"),
+    },
+}
+
+
 def theirs(network: EfficientNetUNet, naming: str) -> dict[str, Tensor]:
     """Make a state as torchvision or timm name it, written down here by their own rules."""
     state: dict[str, Tensor] = {}
@@ -64,35 +91,22 @@ def theirs(network: EfficientNetUNet, naming: str) -> dict[str, Tensor]:
     def put(name: str, part: nn.Module) -> None:
         for key, value in [*part.named_parameters(), *part.named_buffers()]:
             key = {"mean": "running_mean", "variance": "running_var"}.get(key, key)
-            shape = [3 if at == 1 and name in ("features.0.0", "conv_stem") else side
-                     for at, side in enumerate(value.shape)]  # fmt: skip
-            state[f"{name}.{key}"] = torch.rand(shape)
+            state[f"{name}.{key}"] = torch.rand(value.shape)
 
     tv = naming == "torchvision"
-    put("features.0.0" if tv else "conv_stem", network.stem[0])
-    put("features.0.1" if tv else "bn1", network.stem[1])
+    for name, part in zip(
+        ("features.0.0", "features.0.1") if tv else ("conv_stem", "bn1"), network.stem, strict=False
+    ):
+        put(name, part)
+    stem = "features.0.0.weight" if tv else "conv_stem.weight"
+    state[stem] = state[stem].repeat(1, 3, 1, 1)  # of colours
     for s, (stage, (widening, *_)) in enumerate(zip(network.stages, STAGES, strict=True)):
+        names = FIRST[naming] if widening == 1 else TORCHVISION if tv else TIMM
         for b, block in enumerate(stage):  # type: ignore[arg-type]
             start = f"features.{s + 1}.{b}.block" if tv else f"blocks.{s}.{b}"
-            if widening == 1:
-                names = ["0", "1", "2"] if tv else ["conv_dw bn1", "se", "conv_pw bn2"]
-                parts = [block.deep, block.squeeze, block.project]
-            else:
-                names = ["0", "1", "2", "3"]
-                if not tv:
-                    names = ["conv_pw bn1", "conv_dw bn2", "se", "conv_pwl bn3"]
-                parts = [block.expand, block.deep, block.squeeze, block.project]
-            for name, part in zip(names, parts, strict=True):
-                if part is block.squeeze:
-                    ends = ("fc1", "fc2") if tv else ("conv_reduce", "conv_expand")
-                    inner = (part.reduce, part.expand)
-                else:
-                    ends, inner = ("0", "1"), (part[0], part[1])
-                for end, one in zip(ends, inner, strict=True):
-                    place = f"{name}.{end}"
-                    if not tv and part is not block.squeeze:
-                        place = name.split()[int(end)]
-                    put(f"{start}.{place}", one)
+            for part, ends in names.items():
+                for end, one in zip(ends, getattr(block, part).children(), strict=False):
+                    put(f"{start}.{end}", one)
     state["classifier.weight"] = torch.rand(3, 3)  # there, and not asked for
     return state
 

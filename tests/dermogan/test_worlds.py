@@ -109,7 +109,7 @@ def test_the_command_tells_of_a_world(model: Path, tmp_path: Path) -> None:
         assert needle in said
 
 
-def test_named_models_are_measured_unasked(model: Path, tmp_path: Path) -> None:
+def test_named_models_are_measured_unasked(model: Path) -> None:
     loaded = load_model(model)
     cards.SHIPPED.mkdir()
     card = loaded.card | {"presets": ["skin-oct"]}
