@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dermogan.columns import layers_of
 from dermogan.files import write_whole
 from dermogan.images import write_tiff
 from dermogan.tiles import Predictor, tiles
@@ -69,7 +70,8 @@ def class_map(
     Parameters
     ----------
     predictor : Predictor
-        A model of output ``classes``.
+        A model of output ``classes``. One of layers in an order, as `dermogan.columns` finds
+        them, sees whole columns of the image.
     names : sequence of str
         Of its classes.
     image : array (y, x)
@@ -91,6 +93,8 @@ def class_map(
     for rows, columns, found in tiles(predictor, grey, tile_px=tile_px, report=report):
         classes[rows, columns] = found.argmax(axis=0) + 1
         probability[:, rows, columns] = np.rint(255 * found)
+    if getattr(predictor, "ordered", False):
+        classes = layers_of(probability)
     return ClassMap(classes, probability, tuple(names))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dermogan import __version__
+from dermogan.cli_activations import activations
 from dermogan.cli_benchmark import benchmark
 from dermogan.cli_evaluate import evaluate
 from dermogan.cli_export import export
@@ -50,6 +51,7 @@ main.add_command(benchmark)
 main.add_command(models)
 main.add_command(pack)
 main.add_command(export)
+main.add_command(activations)
 main.add_command(train_stardist)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dermogan.cli_worlds import WORLDS, refuse_cells, score_world
 from simcell import SimcellError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Examples:
   dermogan benchmark --data cornea --polarity dark --annotated labels --no-simulated -o cornea
   dermogan benchmark --data a --data b --polarity b=dark --shows a=cells -o both
   dermogan benchmark --method gabor --weights stardist-model/ -o gabor
+  dermogan benchmark --world oct --model mine=run -o layers       models that name classes
 
 A folder of --data has images/ and, by the same names, masks/ (label images) or points/ (x, y
 tables). Its options are VALUE for all folders, or FOLDER=VALUE. Writes benchmark.json, .csv, .md
@@ -36,6 +38,13 @@ and, where matplotlib is installed, .png."""
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option(
     "--data", multiple=True, type=click.Path(path_type=Path), help="Folder of images; repeatable."
+)
+@click.option(
+    "--world",
+    type=click.Choice(WORLDS),
+    default="cells",
+    show_default=True,
+    help="What is simulated: cells, or what models of classes name: layers in oct, mosaic.",
 )
 @click.option("--no-simulated", is_flag=True, help="Leave out the simulated images.")
 @click.option("--method", "names", multiple=True, help="One method, or a group; all by default.")
@@ -50,6 +59,7 @@ and, where matplotlib is installed, .png."""
     "--weights",
     help="StarDist model: file, folder or pretrained name.  [the shipped one, if it can be used]",
 )
+@click.option("--cellpose", help="Cellpose model: file, or name; its rows say if there is none.")
 @click.option(
     "--polarity", multiple=True, metavar="[FOLDER=]bright|dark", help="Bright if not told."
 )
@@ -80,10 +90,12 @@ and, where matplotlib is installed, .png."""
 def benchmark(
     out: Path,
     data: tuple[Path, ...],
+    world: str,
     no_simulated: bool,
     names: tuple[str, ...],
     models: tuple[str, ...],
     weights: str | None,
+    cellpose: str | None,
     polarity: tuple[str, ...],
     shows: tuple[str, ...],
     annotated: tuple[str, ...],
@@ -109,6 +121,20 @@ def benchmark(
         "diameter": diameter,
         "radius": radius,
     }
+    if world != "cells":
+        told = {
+            "data": data,
+            "method": names,
+            "weights": weights,
+            "cellpose": cellpose,
+            "cache": cache,
+            **given,
+        }
+        refuse_cells(world, told | {"no-simulated": no_simulated})
+        need("torch").set_num_threads(threads)
+        need("cv2").setNumThreads(threads)
+        score_world(world, models, out, first, quiet=quiet)
+        return
     sets = _sets(data, given, cache, simulated=not no_simulated)
     need("torch").set_num_threads(threads)
     need("cv2").setNumThreads(threads)
@@ -119,7 +145,7 @@ def benchmark(
         load(weights)  # what is wrong with it concerns no single image
     from dermogan.benchmark.methods import methods
 
-    chosen = methods(names, models, lacks=lacks)
+    chosen = methods(names, models, lacks=lacks, cellpose=cellpose)
     results = _measured([each.first(first) for each in sets], chosen, weights, quiet=quiet)
     _write(results, out)
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def shows_classes(model: str) -> bool:
     """Return whether a model names classes; what is wrong with it is told when it is loaded."""
     from dermogan.cards import find_model, read_header
-    from dermogan.classical import NAMES
+    from dermogan.classical import FIAP, NAMES
 
-    if model in {*NAMES, "cellpose"}:
+    if model in {*NAMES, FIAP, "cellpose"}:
         return False
     try:
         return bool(read_header(find_model(model)).card.get("output") == "classes")
@@ -68,7 +68,7 @@ def map_maker(
     def one(file: Path, plan: dict[str, Path]) -> str:
         start = time.perf_counter()
         picture = read_picture(file, channel=channel, page=page)
-        with _progress(file.name) as report:
+        with progress(file.name) as report:
             made = class_map(found, found.classes, picture.pixels, tile_px=tile, report=report)
         write_map(made, picture.pixels, plan, picture.spacing_um)
         shares = ", ".join(f"{name} {share:.0%}" for name, share in made.shares.items() if share)
@@ -78,7 +78,7 @@ def map_maker(
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[float], None]]:
+def progress(name: str) -> Iterator[Callable[[float], None]]:
     """Open a progress bar on a terminal; it is gone when all is done."""
     from rich.console import Console
     from rich.progress import Progress

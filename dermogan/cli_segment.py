@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dermogan.tiles import Predictor, Whole
 
 
+_BY_THEMSELVES = ("cellpose", "fiap")
 _ALWAYS = ("labels", "images", "cells")
 
 
@@ -42,6 +43,7 @@ Examples:
   dermogan segment images/ -m run/model.safetensors -o cells --diameter 24
   dermogan segment images/ -m confluent -o cells --diameter auto
   dermogan segment 'day?/*.png' -m gabor-watershed --set polarity=dark -o gabor
+  dermogan segment images/ -m fiap --diameter 40 --set layer=spinosum -o fiap
   dermogan segment stack.tif -m otsu --page 3 -o otsu
   dermogan segment images/ -m confluent -o cells --split stardist
   dermogan segment images/ -m run/model.safetensors -o cells --split stardist --weights star/
@@ -151,7 +153,7 @@ def segment(
         folders = {name: folders[name] for name in folders if name in _ALWAYS}
     plans = {file: targets(out, name_of(file), folders) for file in files}
     _check_vacant(plans, overwrite=overwrite)
-    if model == "cellpose":
+    if model in _BY_THEMSELVES:
         _check_flows(split, refinements)
     given = _refinement(threshold, split, None if model == "cellpose" else weights, refinements)
     if given.split == "stardist":
@@ -306,7 +308,7 @@ def _check_flows(split: str, refinements: tuple[str, ...]) -> None:
     """Refuse what does not touch a method that finds cells by itself."""
     if split != "watershed" or refinements:
         which = f"--refine {refinements[0]}" if refinements else f"--split {split}"
-        msg = f"{which}: goes with other models; cellpose takes --set flow_threshold, min_size"
+        msg = f"{which}: goes with other models; this one finds cells by itself, see --set"
         raise SimcellError(msg)
 
 
@@ -319,10 +321,10 @@ def _fitted(
     diameter: float | Literal["auto", "any"] | None,
 ) -> tuple[Predictor | Whole, Fit]:
     """Load a model, or a method, and say how images are fitted to it."""
-    from dermogan.classical import NAMES
+    from dermogan.classical import FIAP, NAMES
     from dermogan.expects import fit
 
-    if model in NAMES:
+    if model in {*NAMES, FIAP}:
         if spacing_um is not None:
             msg = f"--spacing-um {spacing_um:g}: goes with a trained model; give --diameter"
             raise SimcellError(msg)
@@ -335,7 +337,7 @@ def _fitted(
 
 def _load(model: str, settings: tuple[str, ...], weights: str | None) -> Predictor | Whole:
     """Load a classical method or Cellpose by name, or else a trained model."""
-    from dermogan.classical import NAMES, load_classical
+    from dermogan.classical import FIAP, NAMES, load_classical, load_fiap
     from dermogan.starfile import NAME as STARS
 
     if model == "cellpose":
@@ -344,11 +346,13 @@ def _load(model: str, settings: tuple[str, ...], weights: str | None) -> Predict
         return load_cellpose(weights, settings)
     if model in NAMES:
         return load_classical(model, settings)
+    if model == FIAP:
+        return load_fiap(settings)
     if model == STARS:
         msg = f"-m {model}: splits the cells of other models; give one, and --split {model}"
         raise SimcellError(msg)
     if settings:
-        msg = f"--set {settings[0]}: goes with a classical method: {', '.join(NAMES)}"
+        msg = f"--set {settings[0]}: goes with a classical method: {', '.join((*NAMES, FIAP))}"
         raise SimcellError(msg)
     from dermogan.errors import need
 

@@ -20,9 +20,9 @@ from dermogan.cards import FORMAT, SUFFIX, Expects, checked, expects_of, find_mo
 from dermogan.errors import DermoganError, need
 from dermogan.files import write_whole
 from dermogan.filters import FloatImage, Normaliser, apply
-from dermogan.networks import Generator, folded, product
-from dermogan.recipe import Recipe
-from dermogan.semantic import ClassMaps
+from dermogan.networks import Generator, PyramidNet, folded, product
+from dermogan.recipe import Recipe, SystemSpec
+from dermogan.semantic import ClassMaps, Layers
 
 __all__ = [
     "SUFFIX",
@@ -96,6 +96,12 @@ class Model:
         """What it expects of images; None where nobody said."""
         return expects_of(self.card, "model")
 
+    @property
+    def ordered(self) -> bool:
+        """Whether its classes are layers that follow each other down every column."""
+        system = self.recipe.system
+        return isinstance(system, Layers) and system.found_by == "column"
+
     def normalise(self, image: FloatImage) -> FloatImage:
         """Prepare a whole image (y, x) as in training: local normalisation, and the filter."""
         return prepared(self.recipe, image)
@@ -158,7 +164,16 @@ def load_model(name: str | os.PathLike[str]) -> Model:
     """
     network, recipe, card = read_model(find_model(name))
     fast = folded(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _weigh(fast, recipe.system)
     return Model(cast(Generator, fast), recipe, card)
+
+
+def _weigh(network: nn.Module, system: SystemSpec) -> None:
+    """Let the probability of every class count as the recipe of a system of layers says."""
+    if isinstance(system, Layers) and system.found_weights and isinstance(network, PyramidNet):
+        bias = network.last.bias
+        assert bias is not None
+        bias += torch.tensor(system.found_weights).log()
 
 
 def read_model(path: Path) -> tuple[Generator, Recipe, dict[str, Any]]:

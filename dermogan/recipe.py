@@ -12,8 +12,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from dermogan.domains import Data, DatasetSource, PresetSource, Simulated
+from dermogan.encoder import EfficientNet
 from dermogan.errors import DermoganError
-from dermogan.semantic import Cascade, ClassMaps, Layers
+from dermogan.semantic import Cascade, ClassMaps, Layers, Pyramid
 from simcell.settings import (
     Spec,
     assignment,
@@ -51,6 +52,7 @@ class ResNet(Spec):
 
 
 GeneratorSpec = Annotated[UNet | ResNet, Field(discriminator="kind")]
+PairedSpec = Annotated[UNet | ResNet | EfficientNet, Field(discriminator="kind")]
 
 
 class PatchGan(Spec):
@@ -77,7 +79,7 @@ class Supervised(Spec):
     """A network on simulated pairs of image and prior."""
 
     kind: Literal["supervised"] = "supervised"
-    network: GeneratorSpec = UNet()
+    network: PairedSpec = UNet()
     dice: float = Field(1.0, ge=0, description="weight of the Dice loss")
     cross_entropy: float = Field(1.0, ge=0, description="weight of the cross-entropy")
     focal: float = Field(0.0, ge=0, le=10, description="focusing exponent; 0 = plain")
@@ -245,9 +247,9 @@ class Recipe(Spec):
     @property
     def multiple(self) -> int:
         """Sides of patches are multiples of this."""
-        if isinstance(self.system, ClassMaps):
-            return self.system.network.multiple
         network = self.system.network
+        if isinstance(network, Pyramid | EfficientNet):
+            return network.multiple
         return 2**network.depth if isinstance(network, UNet) else 4
 
     @property

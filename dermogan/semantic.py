@@ -74,6 +74,21 @@ class Layers(ClassMaps):
     boundary_px: float = Field(
         10.0, gt=0, le=1000, description="distance beyond which it does not grow"
     )
+    found_by: Literal["pixel", "column"] = Field(
+        "pixel",
+        description="the likeliest class of each pixel; or borders of layers that follow each "
+        "other down a column in the order of their names, where as likely as not to be passed",
+    )
+    found_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), description="how much the probability of each class counts when it is found; none: 1"
+    )
+
+    @model_validator(mode="after")
+    def _found(self) -> Self:
+        if self.found_weights and len(self.found_weights) != len(self.classes):
+            msg = f"found_weights = {list(self.found_weights)}: {len(self.classes)} numbers are "
+            raise ValueError(f"{msg}needed, or none")
+        return self
 
 
 class Cascade(ClassMaps):

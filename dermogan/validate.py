@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dermogan.columns import classes_of
 from dermogan.confusion import Confusion, confusion
 from dermogan.data import check_classes, opened
 from dermogan.errors import DermoganError
@@ -16,6 +17,7 @@ from dermogan.filters import FloatImage, Normaliser
 from dermogan.model import prepared, probabilities
 from dermogan.networks import Generator
 from dermogan.recipe import Recipe
+from dermogan.semantic import ClassMaps
 from dermogan.simulated import Drawn, Stored, target
 
 _SEED = 0  # the same samples for every seed of the training
@@ -49,7 +51,7 @@ class Validator:
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        self._spec = recipe.validation
+        self._spec, self._system = recipe.validation, recipe.system
         source = opened(self._spec.source, _SEED, "validation", Normaliser.of(recipe.data))
         assert isinstance(source, Drawn | Stored)
         check_classes(recipe, source, "validation.source")
@@ -89,8 +91,9 @@ class Validator:
 
     def _of_classes(self, found: list[FloatImage]) -> Finding:
         """Score class maps by all pixels of all samples together."""
+        assert isinstance(self._system, ClassMaps)
         count = self._classes
-        maps = [one.argmax(axis=0).astype(np.float32) + 1 for one in found]
+        maps = [classes_of(self._system, one).astype(np.float32) for one in found]
         table = Confusion(np.zeros((count, count + 1), np.int64))
         for made, wanted in zip(maps, self.priors, strict=True):
             table += confusion(wanted, made, count)

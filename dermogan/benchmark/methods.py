@@ -6,24 +6,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dermogan.benchmark.flowing import OnMaps, lacking
 from dermogan.benchmark.sets import Told
 from dermogan.cards import find_model, model_files
-from dermogan.classical import NAMES, load_classical
+from dermogan.classical import FIAP, NAMES, load_classical, load_fiap
 from dermogan.classical.thresholds import METHODS as THRESHOLDS
 from dermogan.errors import DermoganError
 from dermogan.expects import Fit, fit
+from dermogan.flows import Cellpose, load_cellpose
 from dermogan.model import Model, load_model
-from dermogan.tiles import Predictor
+from dermogan.tiles import Predictor, Whole
 from simcell.settings import hint
 
-GABOR, GABOR_STAR = "gabor-watershed", "gabor-stardist"
+GABOR, GABOR_STAR = "gabor-watershed", "stardist-gabor"
+CELLPOSE, MAPS_CELLPOSE = "cellpose", "dermogan-cellpose"
 GROUPS = {
     "thresholds": THRESHOLDS,
-    "gabor": (GABOR, GABOR_STAR),
+    "gabor": (GABOR, GABOR_STAR, FIAP),
+    "gabor-stardist": (GABOR_STAR,),
     "models": (),
 }
 """Names for several methods."""
-CHOICES = (*GROUPS, *NAMES, GABOR_STAR)
+_LATER = (FIAP, GABOR_STAR, CELLPOSE, MAPS_CELLPOSE)
+CHOICES = (*GROUPS, *NAMES, *_LATER)
+_PREFERRED = ("dermogan", "rcm")
 
 Kind = Literal["threshold", "filter", "model"]
 _STAR = " + StarDist"
@@ -35,12 +41,12 @@ class Member:
 
     Attributes
     ----------
-    predictor : Predictor
+    predictor : Predictor or Whole
     fit : Fit
         What is done to images before; its diameter is taken where none is told.
     """
 
-    predictor: Predictor
+    predictor: Predictor | Whole
     fit: Fit
 
 
@@ -68,7 +74,11 @@ class Method:
 
 
 def methods(
-    names: Sequence[str] = (), models: Sequence[str] = (), *, lacks: str = ""
+    names: Sequence[str] = (),
+    models: Sequence[str] = (),
+    *,
+    lacks: str = "",
+    cellpose: str | None = None,
 ) -> list[Method]:
     """Return the methods that are asked for.
 
@@ -81,6 +91,8 @@ def methods(
         Without any, and unless other methods are named, all models that have names.
     lacks : str
         Why StarDist cannot be used; empty if it can.
+    cellpose : str, optional
+        Weights of Cellpose.
     """
     chosen = _chosen(names)
     if not models and (not names or "models" in names):
@@ -90,9 +102,13 @@ def methods(
         for name in NAMES
         if name in chosen
     ]
+    if FIAP in chosen:
+        found.append(Method(FIAP, "filter", (_fiap,)))
     if GABOR_STAR in chosen:
         found.append(Method(GABOR_STAR, "filter", (_classical(GABOR),), True, lacks))
-    for name, members in _trained(models).items():
+    trained = _trained(models)
+    found += _flowing(chosen, trained, cellpose)
+    for name, members in trained.items():
         found.append(Method(name, "model", members))
         if not lacks:
             found.append(Method(name + _STAR, "model", members, True))
@@ -104,7 +120,7 @@ def methods(
 
 def _chosen(names: Sequence[str]) -> set[str]:
     if not names:
-        return {*NAMES, GABOR_STAR}
+        return {*NAMES, *_LATER}
     chosen: set[str] = set()
     for name in names:
         if name not in CHOICES:
@@ -123,6 +139,39 @@ def _classical(name: str) -> Callable[[Told], Member]:
         elif told.shows == "cells":  # what lies between bright cells is dark
             polarity = "dark" if polarity == "bright" else "bright"
         return Member(load_classical(name, [*settings, f"polarity={polarity}"]), fit(None))
+
+    return made
+
+
+def _fiap(told: Told) -> Member:
+    bright = (told.polarity == "bright") == (told.shows == "membranes")
+    return Member(load_fiap([f"polarity={'bright' if bright else 'dark'}"]), fit(None))
+
+
+def _flowing(
+    chosen: set[str], trained: dict[str, list[Callable[[Told], Member]]], weights: str | None
+) -> list[Method]:
+    """Return the rows of Cellpose; those that lack something say what."""
+    lacks, found = lacking(weights), []
+    flows = None
+    if not lacks and chosen & {CELLPOSE, MAPS_CELLPOSE}:
+        flows = load_cellpose(weights)
+    if CELLPOSE in chosen:
+        alone = () if flows is None else (lambda _: Member(flows, fit(None)),)
+        found.append(Method(CELLPOSE, "model", alone, lacks=lacks))
+    if MAPS_CELLPOSE in chosen:
+        name = next((name for name in _PREFERRED if name in trained), next(iter(trained), ""))
+        lacks = lacks or ("" if name else "no model of ours, give --model")
+        members = [] if flows is None else [_mapped(make, flows) for make in trained.get(name, [])]
+        found.append(Method(MAPS_CELLPOSE, "model", members, lacks=lacks))
+    return found
+
+
+def _mapped(make: Callable[[Told], Member], flows: Cellpose) -> Callable[[Told], Member]:
+    def made(told: Told) -> Member:
+        member = make(told)
+        assert isinstance(member.predictor, Model)
+        return Member(OnMaps(member.predictor, flows), member.fit)
 
     return made
 

@@ -7,12 +7,14 @@ from typing import assert_never
 import torch
 from torch import nn
 
+from dermogan.encoder import EfficientNet
+from dermogan.networks.efficientnet import EfficientNetUNet
 from dermogan.networks.norm import BatchNorm, folded, freeze
 from dermogan.networks.patchgan import PatchDiscriminator
 from dermogan.networks.pyramid import PyramidNet
 from dermogan.networks.resnet import ResNetGenerator
 from dermogan.networks.unet import UNetGenerator
-from dermogan.recipe import GeneratorSpec, ResNet, SystemSpec, UNet
+from dermogan.recipe import PairedSpec, ResNet, SystemSpec, UNet
 from dermogan.semantic import ClassMaps
 
 __all__ = [
@@ -28,10 +30,10 @@ __all__ = [
     "pyramid",
 ]
 
-Generator = UNetGenerator | ResNetGenerator | PyramidNet
+Generator = UNetGenerator | ResNetGenerator | PyramidNet | EfficientNetUNet
 
 
-def generator(spec: GeneratorSpec, channels: int = 1) -> Generator:
+def generator(spec: PairedSpec, channels: int = 1) -> Generator:
     """Build a generator from ``channels`` channels to one, without an output activation."""
     match spec:
         case UNet():
@@ -41,6 +43,10 @@ def generator(spec: GeneratorSpec, channels: int = 1) -> Generator:
             return network
         case ResNet():
             return ResNetGenerator(channels, spec.base, spec.blocks)
+        case EfficientNet():
+            encoded = EfficientNetUNet(spec, channels)
+            encoded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            return encoded
         case _:
             assert_never(spec)
 

@@ -45,6 +45,11 @@ class PyramidNet(nn.Module):
         return list(zip(self.scales, nets, strict=True))
 
     @property
+    def last(self) -> nn.Conv2d:
+        """The convolution whose output, grown, is the network's."""
+        return self._each[-1][1].last
+
+    @property
     def multiple(self) -> int:
         """Sides of images are multiples of this."""
         return max(scale * net.multiple for scale, net in self._each)

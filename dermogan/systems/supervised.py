@@ -5,8 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dermogan.encoder import EfficientNet
 from dermogan.losses import cross_entropy, dice
 from dermogan.networks import generator
+from dermogan.networks.efficientnet import EfficientNetUNet
+from dermogan.networks.pretrained import load_encoder
 from dermogan.recipe import Supervised
 from dermogan.systems.base import Outcome, Patches, System
 
@@ -18,6 +21,9 @@ class SupervisedSystem(System):
         super().__init__()
         self.spec = spec
         self.network = generator(spec.network)
+        if isinstance(spec.network, EfficientNet) and spec.network.weights:
+            assert isinstance(self.network, EfficientNetUNet)
+            load_encoder(self.network, spec.network.weights)
 
     def makers(self) -> list[nn.Module]:
         """Return the one network."""

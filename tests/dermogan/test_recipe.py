@@ -29,9 +29,11 @@ def test_what_is_shipped() -> None:
         "dermogan",
         "dermogan2",
         "mosaic-cascade",
+        "oct-unet-paper",
         "oct-unet",
         "rcm",
         "supervised",
+        "unet-efficientnet",
     ]
 
 

@@ -298,6 +298,7 @@ def test_validation_scores_classes() -> None:
         ("oct-unet", ["validation.score=dice"], "the system layers has class_accuracy or class_d"),
         ("supervised", ["validation.score=class_dice"], "supervised has membrane_f1 or dice"),
         ("oct-unet", ["system.class_weights=[1, 2]"], "5 numbers are needed, not all 0"),
+        ("oct-unet", ["system.found_weights=[1, 2]"], "5 numbers are needed, or none"),
         ("oct-unet", ["system.network.scales=[4, 3]"], "each must divide the one before"),
         ("mosaic-cascade", ["system.level_weights=[1, 1]"], "3 numbers are needed, the last"),
         ("mosaic-cascade", ["system.level_weights=[1, 1, 0]"], "the last above 0"),
@@ -326,7 +327,7 @@ def test_presets_that_do_not_fit(name: str, preset: str, needle: str) -> None:
 
 
 def test_class_weights_are_the_papers() -> None:
-    system = load_recipe("oct-unet").system
+    system = load_recipe("oct-unet-paper").system
     assert dict(zip(system.classes, system.class_weights, strict=True)) == {  # type: ignore[union-attr]
         "glass": 10,
         "glycerol": 10,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import simcell
+from dermogan.benchmark.maps import measure_maps
+from dermogan.benchmark.worlds import WORLDS
 from dermogan.cards import SHIPPED, model_files, read_header
 from dermogan.metrics import objects
 from dermogan.model import load_model
@@ -20,6 +24,11 @@ FOREIGN = {
     "rcm": ("rcm-benchmark", 0.8),
     "dermogan2": ("dermogan2", 0.85),
 }
+# Of models of classes: the least sensitivity in two images of their world, class by class.
+WORLDS_OF = {
+    "oct": ("oct", (0.98, 0.85, 0.95, 0.8, 0.95)),
+}
+SMALL = {"mosaic": ("frame.shape=[512, 512]",)}
 NAMES = sorted(file.stem for file in SHIPPED.glob("*.safetensors"))
 
 
@@ -29,7 +38,7 @@ def sample(preset: str, *sets: str) -> simcell.Sample:
 
 
 def test_all_are_put_to_the_test() -> None:
-    assert sorted(FOREIGN) == NAMES
+    assert sorted([*FOREIGN, *WORLDS_OF]) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,11 +50,23 @@ def test_what_a_model_says_of_itself(name: str) -> None:
     assert {"about", "presets", "seed", "steps", "cpu_hours", "score"} <= header.card.keys()
     assert header.expects is not None
     recipe = Recipe.from_text(header.recipe)
-    assert load_recipe(name).system == recipe.system  # one command trains it again
-    assert load_recipe(name).data == recipe.data
+    shipped = load_recipe(header.card["recipe"])
+    assert shipped.system == recipe.system  # one command trains it again
+    assert shipped.data == recipe.data
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(WORLDS_OF))
+def test_classes_in_images_beyond_its_ranges(name: str) -> None:
+    world, least = WORLDS_OF[name]
+    model = load_model(name)
+    frozen = replace(WORLDS[world], sets=SMALL.get(world, ()))
+    (row,) = measure_maps(frozen, {name: model}, first=2)
+    assert (row.scores.table.sensitivity >= least).all()
+    if row.scores.band is not None:
+        assert abs(row.scores.band.thickness_bias) < 0.25
+
+
+@pytest.mark.parametrize("name", list(FOREIGN))
 def test_cells_of_a_preset_that_it_never_saw(name: str) -> None:
     preset, least = FOREIGN[name]
     model = load_model(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from dermogan.encoder import EfficientNet
 from dermogan.recipe import CycleGan, Recipe, UNet, load_recipe
 from dermogan.semantic import Pyramid
 
@@ -25,6 +26,16 @@ def _source(source: Any) -> str:
     return f"{{kind: preset, preset: {source.preset}, {more}}}"
 
 
+def _small(network: Any) -> str:
+    if isinstance(network, UNet):
+        return _UNET.replace("}", f", norm: {network.norm}}}")
+    if isinstance(network, EfficientNet):
+        return "system.network={kind: efficientnet, width: 0.25, depth: 0.3, decoder: 16}"
+    if isinstance(network, Pyramid):
+        return f"system.network={{base: 2, depth: 1, scales: {list(network.scales)}}}"
+    return _RESNET
+
+
 def tiny(name: str, *more: str) -> Recipe:
     """Return a shipped recipe with small networks, patches and validation."""
     recipe = load_recipe(name)
@@ -36,13 +47,7 @@ def tiny(name: str, *more: str) -> Recipe:
         if source is not None:
             sets.append(f"data.{domain}={_source(source)}")
     sets.append(f"validation.source={_source(recipe.validation.source)}")
-    network = recipe.system.network
-    small = _RESNET
-    if isinstance(network, UNet):
-        small = _UNET.replace("}", f", norm: {network.norm}}}")
-    elif isinstance(network, Pyramid):
-        small = f"system.network={{base: 2, depth: 1, scales: {list(network.scales)}}}"
-    sets.append(small)
+    sets.append(_small(recipe.system.network))
     if isinstance(recipe.system, CycleGan):
         sets += [_JUDGE, "system.pool=3"]
         if recipe.warm_steps:
@@ -54,6 +59,7 @@ def tiny(name: str, *more: str) -> Recipe:
 
 NAMES = (
     "supervised",
+    "unet-efficientnet",
     "cyclegan-image",
     "cyclegan-filter",
     "dermogan-paper",
