@@ -87,9 +87,12 @@ class Model:
         return found
 
     @property
-    def output(self) -> Literal["membrane", "filled", "classes"]:
-        """What is bright in the output: membranes, whole cells, or each class in its channel."""
-        return cast(Literal["membrane", "filled", "classes"], self.card["output"])
+    def output(self) -> Literal["membrane", "filled", "classes", "volume"]:
+        """What is bright in the output: membranes, whole cells, or each class in its channel.
+
+        Of a volume, each class in its channel; see `dermogan.solids`.
+        """
+        return cast(Literal["membrane", "filled", "classes", "volume"], self.card["output"])
 
     @property
     def expects(self) -> Expects | None:
@@ -157,7 +160,9 @@ def load_model(name: str | os.PathLike[str]) -> Model:
         ``$DERMOGAN_MODELS`` or shipped with dermogan.
     """
     network, recipe, card = read_model(find_model(name))
-    fast = folded(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fast = folded(network)
+    if recipe.data.volume is None:
+        fast = fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Model(cast(Generator, fast), recipe, card)
 
 
