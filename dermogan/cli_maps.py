@@ -14,26 +14,28 @@ if TYPE_CHECKING:
     from dermogan.model import Model
 
 
-def shows_classes(model: str) -> bool:
-    """Return whether a model names classes; what is wrong with it is told when it is loaded."""
+def shows(model: str) -> str:
+    """Return what a model shows; what is wrong with it is told when it is loaded."""
     from dermogan.cards import find_model, read_header
     from dermogan.classical import NAMES
 
     if model in {*NAMES, "cellpose"}:
-        return False
+        return ""
     try:
-        return bool(read_header(find_model(model)).card.get("output") == "classes")
+        return str(read_header(find_model(model)).card.get("output"))
     except SimcellError:
-        return False
+        return ""
 
 
-def refuse(given: Mapping[str, object], usual: Mapping[str, object]) -> None:
+def refuse(
+    given: Mapping[str, object], usual: Mapping[str, object], shown: str = "names classes"
+) -> None:
     """Refuse options that have to do with cells alone, where they are not as usual."""
     for name, value in given.items():
         if value in (None, ()) or value == usual.get(name):
             continue
-        shown = value[0] if isinstance(value, tuple) else value
-        msg = f"--{name} {shown}: goes with models of cells, this one names classes; leave it out"
+        first = value[0] if isinstance(value, tuple) else value
+        msg = f"--{name} {first}: goes with models of cells, this one {shown}; leave it out"
         raise SimcellError(msg)
 
 
@@ -68,7 +70,7 @@ def map_maker(
     def one(file: Path, plan: dict[str, Path]) -> str:
         start = time.perf_counter()
         picture = read_picture(file, channel=channel, page=page)
-        with _progress(file.name) as report:
+        with progress(file.name) as report:
             made = class_map(found, found.classes, picture.pixels, tile_px=tile, report=report)
         write_map(made, picture.pixels, plan, picture.spacing_um)
         shares = ", ".join(f"{name} {share:.0%}" for name, share in made.shares.items() if share)
@@ -78,7 +80,7 @@ def map_maker(
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[float], None]]:
+def progress(name: str) -> Iterator[Callable[[float], None]]:
     """Open a progress bar on a terminal; it is gone when all is done."""
     from rich.console import Console
     from rich.progress import Progress

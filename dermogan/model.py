@@ -23,6 +23,7 @@ from dermogan.filters import FloatImage, Normaliser, apply
 from dermogan.networks import Generator, folded, product
 from dermogan.recipe import Recipe
 from dermogan.semantic import ClassMaps
+from dermogan.volumetric import Volumetric
 
 __all__ = [
     "SUFFIX",
@@ -64,7 +65,8 @@ class Model:
     @property
     def channels(self) -> int:
         """Channels of what `predict` returns: one, or one for every class."""
-        return len(self.classes) or 1
+        system = self.recipe.system
+        return system.channels if isinstance(system, Volumetric) else len(self.classes) or 1
 
     @property
     def halo_px(self) -> int:

@@ -2,8 +2,8 @@
 
 Decision: as in pictures, every block is fed with a rim whose output is thrown away, starts at a
 multiple of the network's steps, and beyond the frame the volume is mirrored. A rim as wide as all
-that a network can see would cost many times the block in 3-D. A narrower one is taken, and
-XXX
+that a network can see would cost many times the block in 3-D; what lies farther off than the rim
+that is taken changes next to nothing.
 
 Decision: results are kept in 8 bits, in a file where they are large.
 """
@@ -39,7 +39,9 @@ def block(network: nn.Module, volume: FloatImage, device: torch.device) -> Float
     return found
 
 
-def whole(network: nn.Module, volume: FloatImage, multiple: int, device: torch.device) -> FloatImage:
+def whole(
+    network: nn.Module, volume: FloatImage, multiple: int, device: torch.device
+) -> FloatImage:
     """Return the probabilities of a small volume at once."""
     places = [mirrored(np.arange(_up(n, multiple)), n) for n in volume.shape]
     z, y, x = volume.shape

@@ -152,7 +152,7 @@ class Stacks:
 def simulated(
     source: PresetSource | DatasetSource, seed: int
 ) -> tuple[Callable[[int], simcell.Sample], int | None]:
-    """Return what gives simulated volumes by their number, and how many there are, if not endless."""
+    """Return what gives simulated volumes by their number, and how many; None = without end."""
     if isinstance(source, DatasetSource):
         data = simcell.open_dataset(source.path)
         check(data[0].scene, source.path)
@@ -164,6 +164,16 @@ def simulated(
         return simcell.simulate(preset.scene(seed=seed, index=index), seed=seed, index=index)
 
     return made, source.count
+
+
+def spacing_of(source: PresetSource | DatasetSource) -> tuple[float, float, float]:
+    """Return the size of a voxel (z, y, x) in µm of simulated volumes."""
+    if isinstance(source, DatasetSource):
+        scene = simcell.open_dataset(source.path)[0].scene
+    else:
+        scene = simcell.load_preset(source.preset).with_set(source.set).base
+    side = scene.frame.spacing_um
+    return (side, side, side)
 
 
 def check(scene: simcell.Scene, where: str) -> None:

@@ -50,7 +50,9 @@ class SolidValidator:
         found = [whole(network, one, network.multiple, device) for one in self._volumes]
         check_collapse(found)
         scores = [
-            np.mean([dice(a > 0.5, b > 0.5) for a, b in zip(made, mask, strict=True)][: len(CLASSES)])
+            np.mean(
+                [dice(a > 0.5, b > 0.5) for a, b in zip(made, mask, strict=True)][: len(CLASSES)]
+            )
             for made, mask in zip(found, self._masks, strict=True)
         ]
         middle = len(self._volumes[0]) // 2

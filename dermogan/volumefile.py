@@ -67,7 +67,9 @@ def read_volume(path: Path, *, channel: int | None = None) -> Volume:
         msg = f"{path}: holds NaN or infinite voxels; mend them first"
         raise SimcellError(msg)
     z_um = _depth_um(path)
-    return Volume(array, None if z_um is None or not found.spacing_um else (z_um, *found.spacing_um))
+    return Volume(
+        array, None if z_um is None or not found.spacing_um else (z_um, *found.spacing_um)
+    )
 
 
 def read_solid_labels(path: Path) -> NDArray[np.int32]:

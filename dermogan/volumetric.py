@@ -80,7 +80,7 @@ class SolidJudge(Spec):
 
 
 class Vox2Vox(Volumetric):
-    """A 3-D U-Net that must please a judge of volumes and their maps, and overlap with the truth."""
+    """A 3-D U-Net that must please a judge of volumes and masks, and overlap with the truth."""
 
     kind: Literal["vox2vox"] = "vox2vox"
     network: UNet3d = UNet3d(dropout=0.2)

@@ -137,7 +137,9 @@ def folded(network: nn.Module) -> nn.Module:
         if not isinstance(part, nn.Sequential):
             continue
         for at, (one, norm) in enumerate(pairwise(list(part))):
-            if isinstance(one, nn.Conv2d | nn.Conv3d) and isinstance(norm, BatchNorm | InstanceNorm):
+            if isinstance(one, nn.Conv2d | nn.Conv3d) and isinstance(
+                norm, BatchNorm | InstanceNorm
+            ):
                 _fold(one, norm)
                 part[at + 1] = nn.Identity()
     return network.eval().requires_grad_(False)

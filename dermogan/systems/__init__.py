@@ -25,12 +25,8 @@ def build_system(spec: SystemSpec) -> System:
     match spec:
         case Supervised():
             return SupervisedSystem(spec)
-        case Solid():
-            return SolidSystem(spec)
-        case Vox2Vox():
-            return Vox2VoxSystem(spec)
-        case CycleGan3d():  # kinds of CycleGan stand before it
-            return CycleGan3dSystem(spec)
+        case Solid() | Vox2Vox() | CycleGan3d():  # kinds of CycleGan stand before it
+            return _of_volumes(spec)
         case DermoGan():
             return DermoGanSystem(spec)
         case CycleGan():
@@ -41,3 +37,13 @@ def build_system(spec: SystemSpec) -> System:
             return CascadeSystem(spec)
         case _:
             assert_never(spec)
+
+
+def _of_volumes(spec: Solid | Vox2Vox | CycleGan3d) -> System:
+    match spec:
+        case Solid():
+            return SolidSystem(spec)
+        case Vox2Vox():
+            return Vox2VoxSystem(spec)
+        case CycleGan3d():
+            return CycleGan3dSystem(spec)

@@ -68,5 +68,5 @@ def judge(spec: SolidJudge, channels: int) -> PatchDiscriminator:
 
 
 def shown(masks: Tensor) -> Tensor:
-    """Return masks (n, channels, z, y, x) as greys (n, 1, z, y, x) in 0..1: nuclei dim, Golgi bright."""
+    """Return masks (n, channels, z, y, x) as greys (n, 1, z, y, x): nuclei dim, Golgi bright."""
     return (0.4 * masks[:, :1] + masks[:, 1:2]).clamp(max=1).detach()

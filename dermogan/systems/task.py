@@ -164,7 +164,7 @@ class Task(nn.Module):
 
 
 def scrambled(texture: Tensor, noise: Tensor) -> Tensor:
-    """Return textures (n, 1, [z], y, x) of mean 0, with their spectrum and the phases of white noise.
+    """Return textures (n, 1, [z], y, x) of mean 0: their spectrum, the phases of white noise.
 
     Makers of images learn what an image is like on average, which has no noise; taught with
     images without noise, makers of priors would take that of real ones for membranes.
