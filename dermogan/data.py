@@ -150,7 +150,7 @@ class Data:
         assert spec is not None
         assert isinstance(system, Volumetric)
         return {
-            name: Stacks.of(source, own_seed(self.seed, name), spec, system.cores_um)
+            name: Stacks.of(source, own_seed(self.seed, name), spec, system.core)
             for name, source in self._given.items()
         }
 

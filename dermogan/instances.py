@@ -11,7 +11,7 @@ one nucleus touch its Golgi too, and the gap alone would not tell.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +53,8 @@ class Splitting(Spec):
     nucleus_um3: float = Field(60.0, ge=0, description="smaller nuclei are dropped")
     golgi_um3: float = Field(10.0, ge=0, description="smaller Golgi are dropped")
     pair_um: float = Field(5.0, ge=0, le=1000, description="largest gap between a pair")
-    golgi: bool = Field(
-        True, description="whether there are Golgi; if not, what looks like them is nucleus"
+    golgi: Literal["present", "absent"] = Field(
+        "present", description="absent: what looks like Golgi is nucleus"
     )
 
 
@@ -90,10 +90,13 @@ def split(
     voxel = float(np.prod(spacing_um))
     least = round(255 * options.threshold)
     tissue = (probability[:2] > least).any(axis=0)
-    is_golgi = tissue & (probability[1] > probability[0]) & options.golgi
+    is_golgi = tissue & (probability[1] > probability[0])
+    if options.golgi == "absent":
+        is_golgi[:] = False
     if len(probability) > 2:
         core = probability[2] > round(255 * options.core_threshold)
-        cells = grown(probability[2].astype(np.float32) / 255, core & tissue, tissue)
+        height = ndimage.gaussian_filter(probability[2].astype(np.float32), 1.0)
+        cells = grown(height, core & tissue, tissue)
     else:
         cells = parted(tissue, spacing_um, options.bump_um)
     cells[is_golgi] = 0
@@ -107,25 +110,19 @@ def grown(height: NDArray[np.float32], core: Mask, tissue: Mask) -> Labels:
 
     Tissue without a core is a cell by itself.
     """
-    markers, count = ndimage.label(core)
+    markers, count = ndimage.label(core, np.ones((3, 3, 3)))
     islands, _ = ndimage.label(tissue)
-    cored = np.unique(islands[core])
-    lone = ~np.isin(islands, cored) & tissue
+    lone = tissue & ~np.isin(islands, np.unique(islands[core]))
     markers[lone] = islands[lone] + count
-    inside = ndimage.distance_transform_edt(tissue).astype(np.float32)
-    smooth = ndimage.gaussian_filter(height, 1.0) + 0.01 * inside
-    return np.asarray(watershed(-smooth, markers, mask=tissue), np.int32)
+    return np.asarray(watershed(-height, markers, mask=tissue), np.int32)
 
 
 def parted(mask: Mask, spacing_um: Voxel, bump_um: float) -> Labels:
     """Part what touches at its necks, where the distance to the outline has a saddle."""
-    if not mask.any():
-        return np.zeros(mask.shape, np.int32)
     padded = np.pad(mask, 1, mode="edge")  # the frame is no outline
     inside = ndimage.distance_transform_edt(padded, sampling=spacing_um)[1:-1, 1:-1, 1:-1]
     smooth = ndimage.gaussian_filter(inside, 0.7).astype(np.float32)
-    tops, _ = ndimage.label(h_maxima(smooth, bump_um), np.ones((3, 3, 3)))
-    return np.asarray(watershed(-smooth, tops, mask=mask), np.int32)
+    return grown(smooth, h_maxima(smooth, bump_um).astype(bool) & mask, mask)
 
 
 def pieces(labels: Labels, least: float) -> Labels:
@@ -202,10 +199,12 @@ def paired(nuclei: Labels, golgi: Labels, spacing_um: Voxel, most_um: float) -> 
 def gaps(nuclei: Labels, golgi: Labels, spacing_um: Voxel, most_um: float) -> NDArray[np.float64]:
     """Return the gaps (nuclei, golgi) between surfaces in µm; infinite beyond ``most_um``.
 
-    Those that touch have a gap of one voxel's side.
+    Gaps are taken from middle to middle of voxels: those that touch have one of a voxel's side,
+    which is allowed beyond ``most_um``.
     """
+    limit = most_um + max(spacing_um)
     found = np.full((int(nuclei.max(initial=0)), int(golgi.max(initial=0))), np.inf)
-    reach = [int(np.ceil(most_um / side)) + 1 for side in spacing_um]
+    reach = [int(np.ceil(limit / side)) for side in spacing_um]
     for label, box in enumerate(ndimage.find_objects(golgi), 1):
         if box is None or not len(found):
             continue
@@ -214,7 +213,7 @@ def gaps(nuclei: Labels, golgi: Labels, spacing_um: Voxel, most_um: float) -> ND
         )
         far = ndimage.distance_transform_edt(golgi[around] != label, sampling=spacing_um)
         near = nuclei[around]
-        seen = np.unique(near[(near > 0) & (far <= most_um + max(spacing_um))])
+        seen = np.unique(near[(near > 0) & (far <= limit)])
         if len(seen):
             found[seen - 1, label - 1] = ndimage.minimum(far, near, seen)
     return found

@@ -42,19 +42,20 @@ def stretched(volume: NDArray[Any], spec: Stack) -> FloatImage:
     return np.clip(found, -1, 1, out=found)
 
 
-def wanted(sample: simcell.Sample, cores_um: float) -> FloatImage:
+def wanted(sample: simcell.Sample, core: float) -> FloatImage:
     """Return what is to be found in a sample: masks (channels, z, y, x) of 0 and 1."""
     assert sample.prior is not None
     masks = [part > 0 for part in sample.prior]
-    if cores_um:
-        masks.append(cores(sample, cores_um))
+    if core:
+        masks.append(cores(sample, core))
     return np.stack(masks).astype(np.float32)
 
 
-def cores(sample: simcell.Sample, depth_um: float) -> NDArray[np.bool_]:
-    """Return what lies deeper than this in a cell, which is a nucleus and its Golgi.
+def cores(sample: simcell.Sample, share: float) -> NDArray[np.bool_]:
+    """Return what lies deeper in a cell than a share of its greatest depth.
 
-    The frame is no surface: a cell that it cuts is as deep there as further inside.
+    A cell is a nucleus and its Golgi. The frame is no surface: a cell that it cuts is as deep there
+    as further inside.
     """
     assert sample.labels is not None
     assert sample.objects is not None
@@ -64,14 +65,12 @@ def cores(sample: simcell.Sample, depth_um: float) -> NDArray[np.bool_]:
     cells = cell[sample.labels]
     found = np.zeros(cells.shape, np.bool_)
     for label, box in enumerate(ndimage.find_objects(cells), 1):
-        if box is not None:
-            around = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
-            mine = cells[around] == label
-            if mine.all():
-                found[around] = True
-            else:
-                far = ndimage.distance_transform_edt(mine, sampling=sample.grid.spacing_um)
-                found[around] |= far > depth_um
+        if box is None:
+            continue
+        around = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
+        mine = cells[around] == label
+        far = ndimage.distance_transform_edt(mine, sampling=sample.grid.spacing_um)
+        found[around] |= mine if mine.all() else far > share * far.max()
     return found
 
 
@@ -116,7 +115,7 @@ class Stacks:
         source: PresetSource | DatasetSource | FolderSource,
         seed: int,
         spec: Stack,
-        cores_um: float,
+        core: float,
     ) -> Stacks:
         """Open where a domain of volumes comes from."""
         if isinstance(source, FolderSource):
@@ -125,7 +124,7 @@ class Stacks:
 
         def pair(index: int) -> tuple[FloatImage, FloatImage]:
             found = sample(index)
-            masks = wanted(found, cores_um)
+            masks = wanted(found, core)
             if found.image is None:
                 return np.zeros(masks.shape[1:], np.float32), masks
             return stretched(found.image, spec), masks

@@ -40,7 +40,7 @@ class SolidValidator:
                 msg = "validation.source: has no images; choose a preset that images"
                 raise DermoganError(msg)
             self._volumes.append(stretched(made.image, stack))
-            self._masks.append(wanted(made, system.cores_um))
+            self._masks.append(wanted(made, system.core))
             volume = made.objects["amodal_volume_um3"][made.objects["type"] == 1]
             diameters += (np.cbrt(6 / np.pi * volume) / made.grid.spacing_um[-1]).tolist()
         self.diameter_px = float(np.median(diameters)) if diameters else None

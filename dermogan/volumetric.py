@@ -1,7 +1,7 @@
 """Specs of systems that find nuclei and Golgi in volumes.
 
-Maps have a channel for nuclei, one for Golgi and, with ``cores_um``, one for the cores of cells:
-what lies deeper in a nucleus and its Golgi than that. Nuclei that touch have cores that do not.
+Maps have a channel for nuclei, one for Golgi and, with ``core``, one for the cores of cells: what
+lies deep in a nucleus and its Golgi. Nuclei that touch have cores that do not.
 """
 
 from __future__ import annotations
@@ -44,17 +44,18 @@ class Volumetric(Spec):
     """What systems of volumes have in common."""
 
     network: UNet3d = UNet3d()
-    cores_um: float = Field(
+    core: float = Field(
         0.0,
         ge=0,
-        le=100,
-        description="depth at which the core of a cell begins; 0 = no channel of cores",
+        lt=1,
+        description="depth at which the core of a cell begins, as a share of its greatest depth; "
+        "0 = no channel of cores",
     )
 
     @property
     def channels(self) -> int:
         """Channels of maps."""
-        return len(CLASSES) + (self.cores_um > 0)
+        return len(CLASSES) + (self.core > 0)
 
 
 class Solid(Volumetric):
