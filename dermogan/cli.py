@@ -20,6 +20,7 @@ from dermogan.cli_export import export
 from dermogan.cli_models import models, pack
 from dermogan.cli_segment import segment
 from dermogan.cli_stars import train_stardist
+from dermogan.cli_volumes import benchmark_volumes
 from simcell.commands import Commands
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def main() -> None:
 main.add_command(segment)
 main.add_command(evaluate)
 main.add_command(benchmark)
+main.add_command(benchmark_volumes)
 main.add_command(models)
 main.add_command(pack)
 main.add_command(export)

@@ -22,6 +22,7 @@ Examples:
   dermogan evaluate cells/ masks/ --annotated areas/           where it does is drawn in areas/
   dermogan evaluate cells/ points/ --radius 8 --figure scores.png   truth is x, y tables
   dermogan evaluate maps/ data/classes/ -o confusion.csv       maps/ is of a model of classes
+  dermogan evaluate volumes/ truth/ -o scores.csv              volumes/ is of a model of volumes
   dermogan evaluate maps/ truth/ --classes glass,glycerol,skin --band glycerol --spacing-um 0.9"""
 )
 @click.argument("predicted", type=click.Path(path_type=Path))
@@ -75,13 +76,20 @@ def evaluate(
         from dermogan.figure import library
 
         library()
-    if classes is not None or (predicted / "classes").is_dir():
-        usual = (annotated, radius, tolerance) == ("all", None, 2.0)
-        _check(usual, "--annotated, --radius, --tolerance: go with cells, these are class maps")
+    if (predicted / "nuclei").is_dir():
+        usual = (annotated, radius, tolerance, classes, band, spacing_um, figure)
+        told = usual == ("all", None, 2.0, None, None, None, None)
+        _check(told, "of volumes: --out, --common and --overwrite alone can be given")
+        from dermogan.cli_volumes import evaluated
+
+        said = evaluated(predicted, truth, out, common=common)
+    elif classes is not None or (predicted / "classes").is_dir():
+        plain = (annotated, radius, tolerance) == ("all", None, 2.0)
+        _check(plain, "--annotated, --radius, --tolerance: go with cells, these are class maps")
         said = _maps(predicted, truth, (classes, band, spacing_um), out, figure, common=common)
     else:
-        usual = (band, spacing_um) == (None, None)
-        _check(usual, "--band, --spacing-um: go with class maps; name them with --classes")
+        plain = (band, spacing_um) == (None, None)
+        _check(plain, "--band, --spacing-um: go with class maps; name them with --classes")
         said = _cells(predicted, truth, (annotated, radius, tolerance), out, figure, common=common)
     click.echo(said)
     for path in (out, figure):

@@ -14,26 +14,28 @@ if TYPE_CHECKING:
     from dermogan.model import Model
 
 
-def shows_classes(model: str) -> bool:
-    """Return whether a model names classes; what is wrong with it is told when it is loaded."""
+def shows(model: str) -> str:
+    """Return what a model shows; what is wrong with it is told when it is loaded."""
     from dermogan.cards import find_model, read_header
     from dermogan.classical import FIAP, NAMES
 
     if model in {*NAMES, FIAP, "cellpose"}:
-        return False
+        return ""
     try:
-        return bool(read_header(find_model(model)).card.get("output") == "classes")
+        return str(read_header(find_model(model)).card.get("output"))
     except SimcellError:
-        return False
+        return ""
 
 
-def refuse(given: Mapping[str, object], usual: Mapping[str, object]) -> None:
+def refuse(
+    given: Mapping[str, object], usual: Mapping[str, object], shown: str = "names classes"
+) -> None:
     """Refuse options that have to do with cells alone, where they are not as usual."""
     for name, value in given.items():
         if value in (None, ()) or value == usual.get(name):
             continue
-        shown = value[0] if isinstance(value, tuple) else value
-        msg = f"--{name} {shown}: goes with models of cells, this one names classes; leave it out"
+        first = value[0] if isinstance(value, tuple) else value
+        msg = f"--{name} {first}: goes with models of cells, this one {shown}; leave it out"
         raise SimcellError(msg)
 
 

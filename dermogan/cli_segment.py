@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from dermogan.cli_maps import map_maker, map_plans, refuse, shows_classes
+from dermogan.cli_maps import map_maker, map_plans, refuse, shows
+from dermogan.cli_volumes import solid_maker, solid_plans
 from simcell import SimcellError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _BY_THEMSELVES = ("cellpose", "fiap")
 _ALWAYS = ("labels", "images", "cells")
+_TILE = 1024
 
 
 class _Job(NamedTuple):
@@ -50,11 +52,14 @@ Examples:
   dermogan segment images/ -m cellpose --weights cyto3 -o cells
   dermogan segment slide.ome.zarr -m run/model.safetensors -o cells --format ome-zarr
   dermogan segment mosaic.tif -m run/model.safetensors -o maps --tile 2048     a model of classes
+  dermogan segment stack.tif -m nucleus-golgi -o cells --voxel-um 1.5,0.4,0.4  a model of volumes
 
 Writes labels/NAME.tif, cells/NAME.csv (centres and areas), overlays/NAME.png and
 probabilities/NAME.tif; with --format ome-zarr images/NAME.ome.zarr with the labels in it,
 and probabilities/NAME.ome.zarr. A model of classes writes classes/NAME.tif, their probabilities
-in 8 bits, an overlay in colours, and which class is which in classes.csv."""
+in 8 bits, an overlay in colours, and which class is which in classes.csv. A model of volumes
+writes nuclei/NAME.tif, golgi/NAME.tif, an overlay, and objects/NAME.csv: centres, volumes, pairs
+and the vectors from nuclei to their Golgi."""
 )
 @click.argument("images", nargs=-1, required=True)
 @click.option(
@@ -68,6 +73,7 @@ in 8 bits, an overlay in colours, and which class is which in classes.csv."""
     "rescaling. Default: what the model prefers.",
 )
 @click.option("--spacing-um", type=float, help="Size of a pixel in µm, in place of --diameter.")
+@click.option("--voxel-um", metavar="Z,Y,X", help="Size of a voxel in µm, of volumes.")
 @click.option(
     "--polarity",
     type=click.Choice(["bright", "dark"]),
@@ -100,7 +106,9 @@ in 8 bits, an overlay in colours, and which class is which in classes.csv."""
 )
 @click.option("--channel", type=click.IntRange(0), help="Channel to take, from 0.")
 @click.option("--page", type=click.IntRange(0), help="Page of stacks to take, from 0.")
-@click.option("--tile", type=click.IntRange(16), default=1024, show_default=True, help="px.")
+@click.option(
+    "--tile", type=click.IntRange(16), default=_TILE, show_default=True, help="px; 64 of volumes."
+)
 @click.option(
     "--format",
     "format_",
@@ -117,6 +125,7 @@ def segment(
     out: Path,
     diameter: str | None,
     spacing_um: float | None,
+    voxel_um: str | None,
     polarity: Literal["bright", "dark"] | None,
     threshold: float,
     split: str,
@@ -135,15 +144,20 @@ def segment(
     from dermogan.segmentation import FOLDERS, ZARR_FOLDERS, targets
 
     files = _files(images)
-    if shows_classes(model):
-        usual = {"threshold": 0.5, "split": "watershed", "format": "tiff"}
-        told: dict[str, object] = {
-            "diameter": diameter,
-            "spacing-um": spacing_um,
-            "polarity": polarity,
-        }
-        told |= {"weights": weights, "refine": refinements, "set": settings}
-        refuse(told | {"threshold": threshold, "split": split, "format": format_}, usual)
+    usual = {"threshold": 0.5, "split": "watershed", "format": "tiff"}
+    told: dict[str, object] = {"spacing-um": spacing_um, "polarity": polarity, "weights": weights}
+    told |= {"set": settings, "threshold": threshold, "split": split, "format": format_}
+    shown = shows(model)
+    if shown == "volume":
+        refuse(told | {"page": page}, usual, "takes volumes")
+        plans = solid_plans(files, out, labels_only=labels_only)
+        _check_vacant(plans, overwrite=overwrite)
+        block = None if tile == _TILE else tile
+        _all(plans, out, solid_maker(model, voxel_um, diameter, refinements, channel, block))
+        return
+    refuse({"voxel-um": voxel_um}, {}, "takes flat images")
+    if shown == "classes":
+        refuse(told | {"diameter": diameter, "refine": refinements}, usual)
         plans = map_plans(files, out, labels_only=labels_only)
         _check_vacant(plans, overwrite=overwrite)
         _all(plans, out, map_maker(model, out, channel, page, tile, overwrite=overwrite))

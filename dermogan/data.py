@@ -33,6 +33,8 @@ from dermogan.folder import Folder
 from dermogan.recipe import CycleGan, Recipe
 from dermogan.semantic import ClassMaps
 from dermogan.simulated import Drawn, Stored, Window
+from dermogan.stacks import Stacks, varied
+from dermogan.volumetric import Volumetric
 from simcell import stream
 
 Batches = NDArray[np.float32]
@@ -43,6 +45,8 @@ NOISE_CHANNELS = 9
 @dataclass(frozen=True)
 class Batch:
     """Patches of one step, (n, 1, y, x) each; a domain that the recipe lacks is None.
+
+    Of volumes, images are (n, 1, z, y, x), and priors have a channel for every class.
 
     Attributes
     ----------
@@ -68,6 +72,11 @@ class Batch:
     noise: Batches | None = None
 
 
+def own_seed(seed: int, purpose: str) -> int:
+    """Return the seed of a domain's samples, apart from those of others."""
+    return int(stream(seed, 0, f"domain.{purpose}").integers(2**32))
+
+
 def opened(
     source: Source | Simulated,
     seed: int,
@@ -79,7 +88,7 @@ def opened(
 
     ``purpose`` keeps the samples of domains apart.
     """
-    own = int(stream(seed, 0, f"domain.{purpose}").integers(2**32))
+    own = own_seed(seed, purpose)
     match source:
         case PresetSource():
             return Drawn(source, own, normalise, sides[1])
@@ -120,15 +129,30 @@ class Data:
     @cached_property
     def _domains(self) -> dict[str, Window]:
         data = self.recipe.data
-        given = {"images": data.images, "priors": data.priors, "pairs": data.pairs}
         found = {
             name: opened(source, self.seed, name, Normaliser.of(data), self._sides)
-            for name, source in given.items()
-            if source is not None
+            for name, source in self._given.items()
         }
         for name, window in found.items():
             check_classes(self.recipe, window, f"data.{name}")
         return found
+
+    @property
+    def _given(self) -> dict[str, Source]:
+        data = self.recipe.data
+        given = {"images": data.images, "priors": data.priors, "pairs": data.pairs}
+        return {name: source for name, source in given.items() if source is not None}
+
+    @cached_property
+    def _stacks(self) -> dict[str, Stacks]:
+        """The domains of a recipe of volumes."""
+        spec, system = self.recipe.data.volume, self.recipe.system
+        assert spec is not None
+        assert isinstance(system, Volumetric)
+        return {
+            name: Stacks.of(source, own_seed(self.seed, name), spec, system.core)
+            for name, source in self._given.items()
+        }
 
     @cached_property
     def _maps(self) -> bool:
@@ -145,7 +169,8 @@ class Data:
 
     def notes(self) -> list[str]:
         """Say what was left out: one line for every file that was skipped."""
-        return [note for domain in self._domains.values() for note in domain.notes]
+        domains = self._domains if self.recipe.data.volume is None else self._stacks
+        return [note for domain in domains.values() for note in domain.notes]
 
     def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
         """Make the batch of one step, or one of several devices' equal shares of it."""
@@ -157,7 +182,7 @@ class Data:
         made = [{} if warm else self._unpaired(number) for number in alone]
         both = [self._pair(number) for number in paired]
         stacked = {
-            name: np.stack([one[name] for one in some])[:, None]
+            name: _channelled(np.stack([one[name] for one in some]))
             for some in (made, both)
             for name in some[0]
         }
@@ -168,17 +193,17 @@ class Data:
 
     def _unpaired(self, number: int) -> dict[str, FloatImage]:
         made: dict[str, FloatImage] = {}
-        if "images" in self._domains:
+        if "images" in self._given:
             made["images"], _ = self._cut("images", number)
             if self.recipe.data.filter is not None:
                 made["filtered"] = apply(self.recipe.data.filter, made["images"])
-        if "priors" in self._domains:
+        if "priors" in self._given:
             made["priors"] = _prior(self._cut("priors", number))
         return made
 
     def _pair(self, number: int) -> dict[str, FloatImage]:
         made: dict[str, FloatImage] = {}
-        if "pairs" in self._domains:
+        if "pairs" in self._given:
             both = self._cut("pairs", number)
             made["pair_images"], made["pair_priors"] = both[0], _prior(both)
             if self.recipe.data.filter is not None:
@@ -191,6 +216,9 @@ class Data:
         low, high = np.log([augment.scale_low, augment.scale_high])
         scale = float(np.exp(rng.uniform(low, high)))
         window = _window(side, scale)
+        if self.recipe.data.volume is not None:
+            cut = self._stacks[domain].cut(rng, number, scale)
+            return varied(*cut, self.recipe.data.volume.patch, augment, rng)
         image, prior = self._domains[domain].cut(rng, number, window)
         turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
         turn = turn if augment.turns == "all" else 0
@@ -200,8 +228,9 @@ class Data:
         return _changed(image, augment, rng), prior
 
     def _noise(self, numbers: range) -> Batches:
-        side = self.recipe.data.patch_px
-        shape = (NOISE_CHANNELS, side, side)
+        data = self.recipe.data
+        sides = data.volume.patch if data.volume else (data.patch_px, data.patch_px)
+        shape = (NOISE_CHANNELS, *sides)
         return np.stack(
             [
                 stream(self.seed, n, "patch.noise").standard_normal(shape, dtype=np.float32)
@@ -220,6 +249,11 @@ def _share(step: int, batch: int, rank: int, ranks: int) -> range:
 def _window(side: int, scale: float) -> int:
     """Return the side of what is magnified to a patch."""
     return max(2, round(side / scale))
+
+
+def _channelled(patches: Batches) -> Batches:
+    """Add the axis of channels, but to maps of volumes, which have it."""
+    return patches if patches.ndim == 5 else patches[:, None]
 
 
 def _prior(cut: tuple[FloatImage, FloatImage | None]) -> FloatImage:

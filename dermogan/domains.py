@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from dermogan.volumetric import Stack
 from simcell.settings import Spec
 
 WindowsOf = Annotated[
@@ -132,6 +133,9 @@ class Data(Spec):
     normalise_px: float = Field(20.0, ge=1, le=500, description="sd of the local normalisation")
     normalise_floor: float = Field(
         0.1, ge=0.001, le=10, description="contrast below which it fades, share of the image's"
+    )
+    volume: Stack | None = Field(
+        None, description="how volumes are cut and stretched, in place of patch_px and normalise_px"
     )
     patch_px: int = Field(128, ge=16, le=4096, description="side of a patch")
     batch: int = Field(4, ge=1, le=4096, description="patches of each domain a step")

@@ -26,7 +26,7 @@ _ZARR = ("zarr.json", ".zarray", ".zgroup")
 Spacing = tuple[float, float]
 Key = tuple[int | slice, ...]
 
-_UM = {
+UM = {
     "angstrom": 1e-4, "Å": 1e-4,
     "nanometer": 1e-3, "nm": 1e-3,
     "micrometer": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0, "microns": 1.0,
@@ -151,7 +151,7 @@ def _tiff_spacing(file: tifffile.TiffFile, series: int) -> Spacing | None:
         return _ome_spacing(file.ome_metadata, series)
     tags = file.pages[0].tags  # type: ignore[union-attr, unused-ignore]
     unit = tags["ResolutionUnit"].value if "ResolutionUnit" in tags else 2
-    scale = _UM.get(str((file.imagej_metadata or {}).get("unit")))
+    scale = UM.get(str((file.imagej_metadata or {}).get("unit")))
     if scale is None:
         scale = 1e4 if unit == 3 else None
     if scale is None or "XResolution" not in tags or "YResolution" not in tags:
@@ -169,7 +169,7 @@ def _ome_spacing(text: str, series: int) -> Spacing | None:
     pixels = every[min(series, len(every) - 1)].attrib
     sides = []
     for axis in "YX":
-        scale = _UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        scale = UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
         size = pixels.get(f"PhysicalSize{axis}")
         if scale is None or size is None:
             return None
@@ -232,7 +232,7 @@ def _zarr(path: Path) -> Stored:
     every = [{"name": axis} if isinstance(axis, str) else axis for axis in named]
     names = [axis["name"] for axis in every]
     scale = np.multiply(_scale(level, array.ndim), _scale(image, array.ndim))
-    um = [_UM.get(str(axis.get("unit")), np.nan) for axis in every]
+    um = [UM.get(str(axis.get("unit")), np.nan) for axis in every]
     sides = [float(um[k] * scale[k]) for k in (names.index("y"), names.index("x"))]
     return _opened(array, _letters(names), _sane(sides))
 

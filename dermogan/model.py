@@ -23,6 +23,7 @@ from dermogan.filters import FloatImage, Normaliser, apply
 from dermogan.networks import Generator, PyramidNet, folded, product
 from dermogan.recipe import Recipe, SystemSpec
 from dermogan.semantic import ClassMaps, Layers
+from dermogan.volumetric import Volumetric
 
 __all__ = [
     "SUFFIX",
@@ -64,7 +65,8 @@ class Model:
     @property
     def channels(self) -> int:
         """Channels of what `predict` returns: one, or one for every class."""
-        return len(self.classes) or 1
+        system = self.recipe.system
+        return system.channels if isinstance(system, Volumetric) else len(self.classes) or 1
 
     @property
     def halo_px(self) -> int:
@@ -87,9 +89,12 @@ class Model:
         return found
 
     @property
-    def output(self) -> Literal["membrane", "filled", "classes"]:
-        """What is bright in the output: membranes, whole cells, or each class in its channel."""
-        return cast(Literal["membrane", "filled", "classes"], self.card["output"])
+    def output(self) -> Literal["membrane", "filled", "classes", "volume"]:
+        """What is bright in the output: membranes, whole cells, or each class in its channel.
+
+        Of a volume, each class in its channel; see `dermogan.solids`.
+        """
+        return cast(Literal["membrane", "filled", "classes", "volume"], self.card["output"])
 
     @property
     def expects(self) -> Expects | None:
@@ -163,7 +168,9 @@ def load_model(name: str | os.PathLike[str]) -> Model:
         ``$DERMOGAN_MODELS`` or shipped with dermogan.
     """
     network, recipe, card = read_model(find_model(name))
-    fast = folded(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fast = folded(network)
+    if recipe.data.volume is None:
+        fast = fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     _weigh(fast, recipe.system)
     return Model(cast(Generator, fast), recipe, card)
 

@@ -15,6 +15,7 @@ from dermogan.domains import Data, DatasetSource, PresetSource, Simulated
 from dermogan.encoder import EfficientNet
 from dermogan.errors import DermoganError
 from dermogan.semantic import Cascade, ClassMaps, Layers, Pyramid
+from dermogan.volumetric import Solid, SolidJudge, UNet3d, Volumetric, Vox2Vox
 from simcell.settings import (
     Spec,
     assignment,
@@ -128,8 +129,21 @@ class DermoGan(CycleGan):
     )
 
 
+class CycleGan3d(Volumetric, CycleGan):
+    """One cycle-GAN between volumes and priors of nuclei and Golgi."""
+
+    kind: Literal["cyclegan3d"] = "cyclegan3d"  # type: ignore[assignment]
+    task: Literal["image"] = Field("image", description="what the shipped network takes")
+    network: UNet3d = UNet3d()  # type: ignore[assignment]
+    discriminator: SolidJudge = SolidJudge()  # type: ignore[assignment]
+    golgi_weight: float = Field(
+        3.5, gt=0, description="how much more Golgi count in cycle and identity of priors"
+    )
+
+
 SystemSpec = Annotated[
-    Supervised | CycleGan | DermoGan | Layers | Cascade, Field(discriminator="kind")
+    Supervised | CycleGan | DermoGan | Layers | Cascade | Solid | Vox2Vox | CycleGan3d,
+    Field(discriminator="kind"),
 ]
 
 
@@ -137,6 +151,9 @@ class Optimiser(Spec):
     """Adam, its learning rate, and the average of weights that is shipped."""
 
     rate: float = Field(2e-4, gt=0, le=1, description="learning rate")
+    judges_rate: float | None = Field(
+        None, gt=0, le=1, description="that of discriminators; None = the same"
+    )
     beta1: float = Field(0.5, ge=0, lt=1, description="memory of the gradient's mean")
     decay_from: float = Field(
         1.0, ge=0, le=1, description="share of the steps after which the rate falls to 0 evenly"
@@ -158,10 +175,11 @@ class Validation(Spec):
 
     source: Simulated = PresetSource()
     count: int = Field(8, ge=2, le=10_000, description="samples")
-    score: Literal["membrane_f1", "dice", "class_accuracy", "class_dice"] = Field(
+    score: Literal["membrane_f1", "dice", "class_accuracy", "class_dice", "volume_dice"] = Field(
         "membrane_f1",
         description="of pixels: membranes within a tolerance, or filled cells; of class maps, the "
-        "share of a class's pixels that are found or its Dice, mean of the classes",
+        "share of a class's pixels that are found or its Dice, mean of the classes; of volumes, "
+        "the Dice of nuclei and Golgi, mean of both",
     )
     tolerance_px: int = Field(1, ge=0, le=20, description="how far a membrane may be off")
     keep: Literal["best", "last"] = Field(
@@ -188,8 +206,9 @@ class Recipe(Spec):
         self._check_domains()
         self._check_warm_up()
         self._check_score()
+        self._check_volume()
         step = self.multiple
-        if self.data.patch_px % step:
+        if self.data.patch_px % step and self.data.volume is None:
             near = max(step, round(self.data.patch_px / step) * step)
             msg = f"data.patch_px = {self.data.patch_px}: must be a multiple of {step}; try {near}"
             raise ValueError(msg)
@@ -231,11 +250,26 @@ class Recipe(Spec):
             )
             raise ValueError(msg)
 
+    def _check_volume(self) -> None:
+        """Ask for how volumes are cut where they are learnt from, and nowhere else."""
+        given, step = self.data.volume, self.multiple
+        if (given is not None) != isinstance(self.system, Volumetric):
+            wanted = "set it to null" if given else "set data.volume.patch"
+            msg = f"data.volume: goes with systems of volumes; {self.system.kind}: {wanted}"
+            raise ValueError(msg)
+        if given is not None and any(side % step for side in given.patch):
+            near = [max(step, round(side / step) * step) for side in given.patch]
+            msg = f"data.volume.patch = {list(given.patch)}: must be multiples of {step}"
+            raise ValueError(f"{msg}; try {near}")
+
     def _check_score(self) -> None:
-        """Ask for a score of class maps where the system makes them, and nowhere else."""
-        maps, score = isinstance(self.system, ClassMaps), self.validation.score
-        if maps != score.startswith("class_"):
-            fitting = "class_accuracy or class_dice" if maps else "membrane_f1 or dice"
+        """Ask for a score of what the system makes."""
+        score, fitting = self.validation.score, "membrane_f1 or dice"
+        if isinstance(self.system, ClassMaps):
+            fitting = "class_accuracy or class_dice"
+        elif isinstance(self.system, Volumetric):
+            fitting = "volume_dice"
+        if score not in fitting.split(" or "):
             msg = f"validation.score = {score}: the system {self.system.kind} has {fitting}"
             raise ValueError(msg)
 
@@ -247,6 +281,8 @@ class Recipe(Spec):
     @property
     def multiple(self) -> int:
         """Sides of patches are multiples of this."""
+        if isinstance(self.system, Volumetric):
+            return self.system.network.multiple
         network = self.system.network
         if isinstance(network, Pyramid | EfficientNet):
             return network.multiple

@@ -76,7 +76,7 @@ def _whole(rows: list[list[str]], last: int) -> list[list[str]]:
 
 
 def panel(rows: Sequence[Sequence[FloatImage]]) -> Picture:
-    """Draw rows of equal pictures, each stretched to its own range."""
+    """Draw rows of equal pictures, each stretched to its own range; of volumes, a plane."""
     return np.concatenate([np.concatenate([_grey(p) for p in row], axis=1) for row in rows])
 
 
@@ -90,6 +90,7 @@ def png(picture: Picture) -> bytes:
 
 
 def _grey(picture: FloatImage) -> Picture:
+    picture = picture[len(picture) // 2] if picture.ndim == 3 else picture
     low, high = float(picture.min()), float(picture.max())
     low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (min(low, -1.0), max(high, 1.0))
     grey = np.clip((picture - low) / (high - low) * 255, 0, 255).astype(np.uint8)

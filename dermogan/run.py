@@ -32,7 +32,8 @@ from dermogan.networks.norm import InstanceNorm
 from dermogan.recipe import CycleGan, Recipe
 from dermogan.report import Bar, Board, Log, Picture, panel, png
 from dermogan.systems import Outcome, Patches, System, build_system
-from dermogan.validate import Finding, Validator
+from dermogan.validate import Finding
+from dermogan.validators import validator
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -89,7 +90,7 @@ class Run:
         self.notes = list(self.data.notes())
         if not fresh and (folder / CHECKPOINT).exists():
             self._restore(load_checkpoint(folder / CHECKPOINT, recipe, seed))
-        self.validator = Validator(recipe)
+        self.validator = validator(recipe)
         self.board = Board(folder, 0, on=False)
 
     def go(self, batches: Feed, shown: Bar, *, tensorboard: bool = False) -> None:
@@ -147,18 +148,19 @@ class Run:
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
         average_gradients(self.fabric, parameters)
         for group in optimiser.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = self._rate(which)
         optimiser.step()
         return outcome
 
-    def _rate(self) -> float:
-        """Return the learning rate of this step."""
+    def _rate(self, which: str) -> float:
+        """Return the learning rate of this step, of makers or judges."""
         if isinstance(self.recipe.system, CycleGan) and self.step < self.recipe.warm_steps:
             return self.recipe.system.warm_rate
         steps, start = self.recipe.budget.steps, self.recipe.optimiser.decay_from
         left = steps - self.step
         pace = min(1.0, left / (steps * (1 - start))) if start < 1 else 1.0
-        return self.recipe.optimiser.rate * pace
+        spec = self.recipe.optimiser
+        return pace * ((spec.judges_rate if which == "judges" else None) or spec.rate)
 
     @torch.no_grad()
     def _follow(self) -> None:

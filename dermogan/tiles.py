@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from simcell import SimcellError
 
 Map = NDArray[np.float32]
-Output = Literal["membrane", "filled", "interior_boundary", "classes"]
+Output = Literal["membrane", "filled", "interior_boundary", "classes", "volume"]
 
 
 class Predictor(Protocol):
@@ -37,7 +37,7 @@ class Predictor(Protocol):
         Diameter of the cells that it was made for; None: any.
     channels : int
         Channels of its output.
-    output : {"membrane", "filled", "interior_boundary", "classes"}
+    output : {"membrane", "filled", "interior_boundary", "classes", "volume"}
         What they show.
     """
 

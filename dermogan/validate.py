@@ -20,7 +20,7 @@ from dermogan.recipe import Recipe
 from dermogan.semantic import ClassMaps
 from dermogan.simulated import Drawn, Stored, target
 
-_SEED = 0  # the same samples for every seed of the training
+SEED = 0  # the same samples for every seed of the training
 _SAME = 1e-3  # largest difference of probabilities that counts as none
 
 
@@ -52,7 +52,7 @@ class Validator:
 
     def __init__(self, recipe: Recipe) -> None:
         self._spec, self._system = recipe.validation, recipe.system
-        source = opened(self._spec.source, _SEED, "validation", Normaliser.of(recipe.data))
+        source = opened(self._spec.source, SEED, "validation", Normaliser.of(recipe.data))
         assert isinstance(source, Drawn | Stored)
         check_classes(recipe, source, "validation.source")
         self.output, self._classes = source.kind, source.classes
@@ -78,12 +78,7 @@ class Validator:
     def __call__(self, network: Generator, device: torch.device) -> Finding:
         """Score a network; say so if it gives the same for all samples."""
         found = [probabilities(network, image, device) for image in self.images]
-        if all(np.abs(one - found[0]).max() < _SAME for one in found[1:]):
-            msg = (
-                "mode collapse: the network gives the same output for all validation images; "
-                "lower optimiser.rate, or weigh weights.adversarial less"
-            )
-            raise DermoganError(msg)
+        check_collapse(found)
         if self._classes:
             return self._of_classes(found)
         flat = [one[0] for one in found]
@@ -112,6 +107,16 @@ class Validator:
             for made, prior in zip(found, self.priors, strict=True)
         ]
         return float(np.mean(scores))
+
+
+def check_collapse(found: list[FloatImage]) -> None:
+    """Stop a training that gives the same for all samples."""
+    if all(np.abs(one - found[0]).max() < _SAME for one in found[1:]):
+        msg = (
+            "mode collapse: the network gives the same output for all validation images; "
+            "lower optimiser.rate, or weigh weights.adversarial less"
+        )
+        raise DermoganError(msg)
 
 
 def dice(made: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> float:

@@ -16,6 +16,7 @@ gradients on the CPU for a batch of one in the memory format channels_last.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -31,7 +32,8 @@ def _by(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor)
     """Normalise x (n, channels, y, x) by given statistics of channels."""
     scale = weight * torch.rsqrt(variance + _EPS)
     shift = bias - mean * scale
-    return x * scale[:, None, None] + shift[:, None, None]
+    sides = [1] * (x.ndim - 2)
+    return x * scale.view(-1, *sides) + shift.view(-1, *sides)
 
 
 class InstanceNorm(nn.Module):
@@ -55,13 +57,13 @@ class InstanceNorm(nn.Module):
         self.register_buffer("seen", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x (n, channels, y, x)."""
+        """Normalise x (n, channels, [z], y, x)."""
         if not self.training:
             return _by(x, self.mean, self.variance, self.weight, self.bias)
         x = x.to(self.weight.dtype).contiguous()  # statistics in single precision
-        n, channels, height, width = x.shape
+        n, channels = x.shape[:2]
         out, mean, rstd = torch.native_group_norm(
-            x, self.weight, self.bias, n, channels, height * width, channels, _EPS
+            x, self.weight, self.bias, n, channels, math.prod(x.shape[2:]), channels, _EPS
         )
         self._remember(mean.detach().to(self.mean), rstd.detach().to(self.mean))
         return out
@@ -100,7 +102,7 @@ class BatchNorm(nn.Module):
         self.frozen = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x (n, channels, y, x)."""
+        """Normalise x (n, channels, [z], y, x)."""
         if self.frozen or not self.training:
             return _by(x, self.mean, self.variance, self.weight, self.bias)
         x = x.to(self.weight.dtype)  # statistics in single precision
@@ -120,7 +122,8 @@ def _of_all_devices(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and variance of the channels of a batch that devices share evenly."""
     from torch.distributed.nn.functional import all_reduce
 
-    sums = torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
+    axes = (0, *range(2, x.ndim))
+    sums = torch.stack([x.mean(axes), x.square().mean(axes)])
     mean, square = all_reduce(sums) / distributed.get_world_size()
     return mean, (square - mean.square()).clamp(min=0)
 
@@ -134,19 +137,21 @@ def folded(network: nn.Module) -> nn.Module:
         if not isinstance(part, nn.Sequential):
             continue
         for at, (one, norm) in enumerate(pairwise(list(part))):
-            if isinstance(one, nn.Conv2d) and isinstance(norm, BatchNorm | InstanceNorm):
+            if isinstance(one, nn.Conv2d | nn.Conv3d) and isinstance(
+                norm, BatchNorm | InstanceNorm
+            ):
                 _fold(one, norm)
                 part[at + 1] = nn.Identity()
     return network.eval().requires_grad_(False)
 
 
 @torch.no_grad()
-def _fold(one: nn.Conv2d, norm: BatchNorm | InstanceNorm) -> None:
+def _fold(one: nn.Conv2d | nn.Conv3d, norm: BatchNorm | InstanceNorm) -> None:
     scale = norm.weight * torch.rsqrt(norm.variance + _EPS)
     shift = norm.bias - norm.mean * scale
     if one.bias is not None:
         shift = shift + one.bias * scale
-    one.weight.mul_(scale[:, None, None, None])
+    one.weight.mul_(scale.view(-1, *[1] * (one.weight.ndim - 1)))
     one.bias = nn.Parameter(shift)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from dermogan.recipe import CycleGan, DermoGan, Supervised, SystemSpec
+from dermogan.recipe import CycleGan, CycleGan3d, DermoGan, Supervised, SystemSpec
 from dermogan.semantic import Cascade, Layers
 from dermogan.systems.base import Outcome, Patches, System
 from dermogan.systems.cascade import CascadeSystem
 from dermogan.systems.cyclegan import CycleGanSystem
+from dermogan.systems.cyclegan3d import CycleGan3dSystem
 from dermogan.systems.dermogan import DermoGanSystem
 from dermogan.systems.layers import LayersSystem
+from dermogan.systems.solid import SolidSystem
 from dermogan.systems.supervised import SupervisedSystem
+from dermogan.systems.vox2vox import Vox2VoxSystem
+from dermogan.volumetric import Solid, Vox2Vox
 
 __all__ = ["Outcome", "Patches", "System", "build_system"]
 
@@ -21,7 +25,9 @@ def build_system(spec: SystemSpec) -> System:
     match spec:
         case Supervised():
             return SupervisedSystem(spec)
-        case DermoGan():  # a kind of CycleGan, so it stands before it
+        case Solid() | Vox2Vox() | CycleGan3d():  # kinds of CycleGan stand before it
+            return _of_volumes(spec)
+        case DermoGan():
             return DermoGanSystem(spec)
         case CycleGan():
             return CycleGanSystem(spec)
@@ -31,3 +37,13 @@ def build_system(spec: SystemSpec) -> System:
             return CascadeSystem(spec)
         case _:
             assert_never(spec)
+
+
+def _of_volumes(spec: Solid | Vox2Vox | CycleGan3d) -> System:
+    match spec:
+        case Solid():
+            return SolidSystem(spec)
+        case Vox2Vox():
+            return Vox2VoxSystem(spec)
+        case CycleGan3d():
+            return CycleGan3dSystem(spec)

@@ -12,10 +12,12 @@ from dermogan.systems.task import Task, named, total, weighted
 class CycleGanSystem(System):
     """One task."""
 
+    task: type[Task] = Task
+
     def __init__(self, spec: CycleGan) -> None:
         super().__init__()
         self.spec = spec
-        self.one = Task(spec, "a" if spec.task == "image" else "c")
+        self.one = self.task(spec, "a" if spec.task == "image" else "c")
 
     def makers(self) -> list[nn.Module]:
         """Return both makers."""

@@ -47,18 +47,23 @@ class Task(nn.Module):
     def __init__(self, spec: CycleGan, name: str) -> None:
         super().__init__()
         self.spec, self.name = spec, name
-        self.to_prior = generator(spec.network)
+        self.build()
+        self.old_priors = Pool(spec.pool, f"{name}.priors")
+        self.old_images = Pool(spec.pool, f"{name}.images")
+
+    def build(self) -> None:
+        """Build the four networks."""
+        spec = self.spec
+        self.to_prior: nn.Module = generator(spec.network)
         back = spec.network
         if isinstance(back, UNet):  # its batches are one image, and never a tile of one
             back = back.model_copy(update={"norm": "instance"})
-        self.to_image = generator(back, 1 + spec.z_noise)
+        self.to_image: nn.Module = generator(back, 1 + spec.z_noise)
         judge = spec.discriminator
         self.judge_prior = PatchDiscriminator(judge.base, judge.layers)
         self.judge_image = PatchDiscriminator(judge.base, judge.layers)
         for network in (self.to_prior, self.to_image, self.judge_prior, self.judge_image):
             glorot(network)
-        self.old_priors = Pool(spec.pool, f"{name}.priors")
-        self.old_images = Pool(spec.pool, f"{name}.images")
 
     def makers(self) -> list[nn.Module]:
         """Return the two makers."""
@@ -87,6 +92,22 @@ class Task(nn.Module):
         beside = noise[:, 1 : 1 + self.spec.z_noise]
         return torch.tanh(self.to_image(torch.cat([prior, beside], dim=1)).float())
 
+    def apart(self, made: Tensor, prior: Tensor) -> Tensor:
+        """Return how far priors lie apart."""
+        return mae(made, prior)
+
+    def overlap(self, logits: Tensor, prior: Tensor) -> Tensor:
+        """Return Dice and cross-entropy of priors."""
+        return dice(torch.sigmoid(logits), prior) + cross_entropy(logits, prior)
+
+    def as_image(self, prior: Tensor) -> Tensor:
+        """Return priors in the shape of images, for the identity."""
+        return prior
+
+    def as_prior(self, image: Tensor) -> Tensor:
+        """Return images in the shape of priors, for the identity."""
+        return image
+
     def losses(self, image: Tensor, prior: Tensor, noise: Tensor) -> Half:
         """Return the trios of both makers, on unpaired images and priors.
 
@@ -103,17 +124,17 @@ class Task(nn.Module):
         back = self.to_prior(made_image).float()
         prior_trio = {
             "adversarial": lsgan_generator(self.judge_prior(made_prior).float()),
-            "cycle": mae(torch.sigmoid(back), prior),
+            "cycle": self.apart(torch.sigmoid(back), prior),
         }
         if self.spec.weights.translated:
-            prior_trio["translated"] = dice(torch.sigmoid(back), prior) + cross_entropy(back, prior)
+            prior_trio["translated"] = self.overlap(back, prior)
         image_trio = {
             "adversarial": lsgan_generator(self.judge_image(made_image).float()),
             "cycle": mae(again, image),
         }
         if self.spec.weights.identity:  # a third of a step's cost
-            prior_trio["identity"] = mae(self.prior(prior), prior)
-            image_trio["identity"] = mae(self.image(image, noise), image)
+            prior_trio["identity"] = self.apart(self.prior(self.as_image(prior)), prior)
+            image_trio["identity"] = mae(self.image(self.as_prior(image), noise), image)
         return Half(prior_trio, image_trio, made_prior, made_image)
 
     def judged(
@@ -134,8 +155,7 @@ class Task(nn.Module):
 
     def paired(self, image: Tensor, prior: Tensor) -> Tensor:
         """Return Dice and cross-entropy on simulated pairs."""
-        logits = self.to_prior(image).float()
-        return dice(torch.sigmoid(logits), prior) + cross_entropy(logits, prior)
+        return self.overlap(self.to_prior(image).float(), prior)
 
     def pictured(self, image: Tensor, prior: Tensor, noise: Tensor) -> Tensor:
         """Return how far images made of simulated priors are from their own; as many as noise."""
@@ -144,15 +164,16 @@ class Task(nn.Module):
 
 
 def scrambled(texture: Tensor, noise: Tensor) -> Tensor:
-    """Return textures (n, 1, y, x) of mean 0, with their spectrum and the phases of white noise.
+    """Return textures (n, 1, [z], y, x) of mean 0: their spectrum, the phases of white noise.
 
     Makers of images learn what an image is like on average, which has no noise; taught with
     images without noise, makers of priors would take that of real ones for membranes.
     """
-    phases = torch.fft.rfft2(noise)
-    strength = torch.fft.rfft2(texture - texture.mean((2, 3), keepdim=True)).abs()
-    made: Tensor = torch.fft.irfft2(
-        strength * phases / (phases.abs() + 1e-12), s=list(texture.shape[-2:])
+    axes = tuple(range(2, texture.ndim))
+    phases = torch.fft.rfftn(noise, dim=axes)
+    strength = torch.fft.rfftn(texture - texture.mean(axes, keepdim=True), dim=axes).abs()
+    made: Tensor = torch.fft.irfftn(
+        strength * phases / (phases.abs() + 1e-12), s=list(texture.shape[2:]), dim=axes
     )
     return made
 

@@ -23,6 +23,7 @@ SHIPPED = [file.stem for file in recipe_files()]
 def test_what_is_shipped() -> None:
     assert SHIPPED == [
         "confluent",
+        "cyclegan-3d",
         "cyclegan-filter",
         "cyclegan-image",
         "dermogan-paper",
@@ -33,7 +34,9 @@ def test_what_is_shipped() -> None:
         "oct-unet",
         "rcm",
         "supervised",
+        "unet-3d",
         "unet-efficientnet",
+        "vox2vox",
     ]
 
 

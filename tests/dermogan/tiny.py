@@ -11,6 +11,7 @@ import torch
 from dermogan.encoder import EfficientNet
 from dermogan.recipe import CycleGan, Recipe, UNet, load_recipe
 from dermogan.semantic import Pyramid
+from dermogan.volumetric import UNet3d
 
 _SHAPE = "frame.shape=[48, 48]"
 _UNET = "system.network={kind: unet, base: 2, depth: 2}"
@@ -22,18 +23,27 @@ def _source(source: Any) -> str:
     sets = [f"'{_SHAPE}'"]
     if source.preset == "rcm-mosaic":  # else a single region is all there is
         sets += ["'frame.spacing_um=8.0'", *(f"'{s}'" for s in source.set if "annot" in s)]
+    if source.preset == "nucleus-golgi":  # a few voxels with a little room around them
+        sets = ["'frame.shape=[16, 32, 32]'", "'frame.margin_um=4'"]
+        sets += [f"'{s}'" for s in source.set if "kind" in s]
     more = f"windows: {source.windows}, set: [{', '.join(sets)}]"
     return f"{{kind: preset, preset: {source.preset}, {more}}}"
 
 
-def _small(network: Any) -> str:
+def _small(recipe: Recipe) -> list[str]:
+    """Return what makes a recipe's network small."""
+    network = recipe.system.network
+    if isinstance(network, UNet3d):
+        small = f"system.network={{base: 2, depth: 1, shrink: 2, norm: {network.norm}, "
+        return [f"{small}dropout: {network.dropout}}}", "data.volume.patch=[8, 16, 16]"]
     if isinstance(network, UNet):
-        return _UNET.replace("}", f", norm: {network.norm}}}")
+        return [_UNET.replace("}", f", norm: {network.norm}}}")]
     if isinstance(network, EfficientNet):
-        return "system.network={kind: efficientnet, width: 0.25, depth: 0.3, decoder: 16}"
+        small = "system.network={kind: efficientnet, width: 0.25, depth: 0.3, decoder: 16}"
+        return [small]
     if isinstance(network, Pyramid):
-        return f"system.network={{base: 2, depth: 1, scales: {list(network.scales)}}}"
-    return _RESNET
+        return [f"system.network={{base: 2, depth: 1, scales: {list(network.scales)}}}"]
+    return [_RESNET]
 
 
 def tiny(name: str, *more: str) -> Recipe:
@@ -47,7 +57,9 @@ def tiny(name: str, *more: str) -> Recipe:
         if source is not None:
             sets.append(f"data.{domain}={_source(source)}")
     sets.append(f"validation.source={_source(recipe.validation.source)}")
-    sets.append(_small(recipe.system.network))
+    sets += _small(recipe)
+    if recipe.system.kind == "vox2vox":
+        sets.append(_JUDGE)
     if isinstance(recipe.system, CycleGan):
         sets += [_JUDGE, "system.pool=3"]
         if recipe.warm_steps:
@@ -69,6 +81,9 @@ NAMES = (
 
 MAPS = ("oct-unet", "mosaic-cascade")
 """Recipes of systems that name classes."""
+
+SOLIDS = ("unet-3d", "vox2vox", "cyclegan-3d")
+"""Recipes of systems of volumes."""
 
 
 def state(folder: Path) -> dict[str, Any]:
