@@ -7,12 +7,14 @@ from typing import assert_never
 import torch
 from torch import nn
 
-from dermogan.networks.norm import BatchNorm, folded, freeze
+from dermogan.fewspecs import CellposeNet, DeepSea
+from dermogan.networks.norm import BatchNorm, folded, freeze, unremembered
 from dermogan.networks.patchgan import PatchDiscriminator
 from dermogan.networks.pyramid import PyramidNet
+from dermogan.networks.residual import ResidualUNet
 from dermogan.networks.resnet import ResNetGenerator
 from dermogan.networks.unet import UNetGenerator
-from dermogan.recipe import GeneratorSpec, ResNet, SystemSpec, UNet
+from dermogan.recipe import ResNet, SegmenterSpec, SystemSpec, UNet
 from dermogan.semantic import ClassMaps
 
 __all__ = [
@@ -20,18 +22,20 @@ __all__ = [
     "Generator",
     "PatchDiscriminator",
     "PyramidNet",
+    "UNetGenerator",
     "folded",
     "freeze",
     "generator",
     "glorot",
     "product",
     "pyramid",
+    "unremembered",
 ]
 
-Generator = UNetGenerator | ResNetGenerator | PyramidNet
+Generator = UNetGenerator | ResNetGenerator | PyramidNet | ResidualUNet
 
 
-def generator(spec: GeneratorSpec, channels: int = 1) -> Generator:
+def generator(spec: SegmenterSpec, channels: int = 1) -> Generator:
     """Build a generator from ``channels`` channels to one, without an output activation."""
     match spec:
         case UNet():
@@ -41,6 +45,8 @@ def generator(spec: GeneratorSpec, channels: int = 1) -> Generator:
             return network
         case ResNet():
             return ResNetGenerator(channels, spec.base, spec.blocks)
+        case DeepSea() | CellposeNet():
+            return ResidualUNet(spec.base, spec.depth, style=spec.kind == "cellpose")
         case _:
             assert_never(spec)
 
