@@ -17,6 +17,7 @@ from dermogan.cli_benchmark import benchmark
 from dermogan.cli_evaluate import evaluate
 from dermogan.cli_export import export
 from dermogan.cli_models import models, pack
+from dermogan.cli_protocol import protocol
 from dermogan.cli_segment import segment
 from dermogan.cli_stars import train_stardist
 from simcell.commands import Commands
@@ -51,6 +52,7 @@ main.add_command(models)
 main.add_command(pack)
 main.add_command(export)
 main.add_command(train_stardist)
+main.add_command(protocol)
 
 
 @main.command(

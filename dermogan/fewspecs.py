@@ -59,8 +59,9 @@ class FewShot(Spec):
         description="what compares images beside their grey values: VGG16 or VGG19 weights of "
         "torchvision (a .pth file), or a model of dermogan by name or path; None = nothing does",
     )
-    masks: Literal["soft", "cut"] = Field(
+    masks: Literal["soft", "straight", "cut"] = Field(
         "soft",
-        description="cut: masks are thresholded before they are judged or made images of again, "
-        "as the authors' program does; then the segmenter learns from neither",
+        description="what is judged and made an image of again: probabilities, as the paper's "
+        "equations have it; masks of 0 and 1 with the gradient of probabilities; or such masks "
+        "without a gradient, as in the authors' program, where the segmenter learns from neither",
     )

@@ -106,7 +106,8 @@ class ResidualUNet(nn.Module):
                 x = functional.max_pool2d(x, 2)
             x = block(x)
             passed.append(x)
-        style = around(passed.pop()) if self.styles else None
+        deepest = passed.pop()
+        style = around(deepest) if self.styles else None
         for level, block in enumerate(self.up):
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             beside = passed.pop()

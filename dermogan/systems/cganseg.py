@@ -5,8 +5,10 @@ both networks should fool a discriminator, bring each other's results back, and 
 annotated.
 
 Decision: their program thresholds masks before they are judged and made images of again, which
-leaves the segmenter no gradient of either loss. Here masks stay probabilities, as the equations
-have them; ``masks: cut`` does as the program does.
+leaves the segmenter no gradient of either loss (``masks: cut``). Equations have no threshold, and
+``soft`` masks are probabilities; in their greys the segmenter then hides what the maker of images
+needs to bring an image back. ``straight`` masks are thresholded and have the gradient of
+probabilities: nothing can hide, and the segmenter learns from both losses.
 
 Decision: the segmenter's average statistics are those of real images alone, as it will meet no
 others.
@@ -82,8 +84,7 @@ class CganSegSystem(System):
         if patches.priors is not None:
             masks, noise = torch.cat([mask, patches.priors]), torch.cat([noise, noise.flip(-1)])
         logits = self.segmenter(image).float()
-        probability = torch.sigmoid(logits)
-        found = (probability > 0.5).float() if self.spec.masks == "cut" else probability
+        found = self._mask(torch.sigmoid(logits))
         made = self.image(masks, noise)
         again = self.image(found, noise[:count], 1)
         with unremembered(self.segmenter):
@@ -103,6 +104,13 @@ class CganSegSystem(System):
         if patches.priors is not None:
             pictures |= {"more_masks": patches.priors, "more_images": made[count:]}
         return Outcome(total, parts, {name: one.detach() for name, one in pictures.items()})
+
+    def _mask(self, probability: Tensor) -> Tensor:
+        """Return the masks that are judged and made images of again."""
+        if self.spec.masks == "soft":
+            return probability
+        sure = (probability > 0.5).float()
+        return sure if self.spec.masks == "cut" else sure + probability - probability.detach()
 
     def _weight(self, name: str) -> float:
         found: float = getattr(self.spec.weights, name.partition("_")[0])
