@@ -131,7 +131,7 @@ class Augment(Spec):
         0.0,
         ge=0,
         le=1,
-        description="share of patches that get a random half of nine usual changes, in random order",
+        description="share of patches that get a random half of nine changes, in random order",
     )
 
     @model_validator(mode="after")

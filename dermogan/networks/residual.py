@@ -120,7 +120,6 @@ class ResidualUNet(nn.Module):
         return out
 
 
-
 def around(features: Tensor) -> Tensor:
     """Return the mean of features around every pixel, at length 1."""
     side = 2 * _AROUND + 1

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from few import annotated, small
 from tiny import alike, rows, state
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,24 +20,13 @@ from dermogan.networks import BatchNorm, generator, unremembered
 from dermogan.networks.attention import LinearAttention, attentive
 from dermogan.networks.residual import around
 from dermogan.networks.style import EqualLinear, Modulated, StyleUNetMaker
-from dermogan.recipe import CganSeg, Recipe, Supervised, load_recipe
+from dermogan.recipe import CganSeg, Recipe, Supervised
 from dermogan.systems import Patches, build_system
 from dermogan.systems.cganseg import CganSegSystem
 from dermogan.systems.diffaug import CHANGES, differentiable
 from dermogan.trainer import train
 
-SMALL = "{kind: preset, preset: discs, set: ['frame.shape=[48, 48]']}"
-
-
-def small(*more: str) -> Recipe:
-    """Return the shipped recipe with small networks, patches and images."""
-    sets = ["data.patch_px=32", "data.workers=0", f"data.pairs={SMALL}", "data.pairs.count=3"]
-    sets += [f"validation.source={SMALL}", "validation.count=2", "budget.steps=4"]
-    sets += ["budget.validate_every=4", "budget.checkpoint_every=2", "budget.picture_every=3"]
-    sets += ["system.network={kind: unet, base: 2, depth: 2, norm: batch}", "system.heads=2"]
-    sets += ["system.maker={base: 2, depth: 2}", "system.head_width=2"]
-    sets += ["system.discriminator={base: 2, layers: 1}"]
-    return load_recipe("cgan-seg").with_set([*sets, *more])
+MORE = "data.priors={kind: preset, preset: nonconfluent, set: [imaging.kind=none]}"
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +111,7 @@ def test_the_style_of_a_place_is_the_mean_around_it() -> None:
 
 
 def test_what_is_seen_unremembered_leaves_no_trace() -> None:
-    network = generator(small().system.network)
+    network = generator(small(Path()).system.network)
     network(torch.randn(2, 1, 16, 16))
     part = next(p for p in network.modules() if isinstance(p, BatchNorm))
     before, x = part.mean.clone(), 5 + torch.randn(2, 1, 16, 16)
@@ -149,7 +139,7 @@ def test_real_and_made_images_are_changed_alike() -> None:
 @pytest.mark.parametrize("name", list(CHANGES))
 def test_changes_pass_gradients_on(name: str) -> None:
     image = torch.rand(1, 16, 16, requires_grad=True)
-    changed = CHANGES[name](image, np.random.default_rng(1))
+    changed = CHANGES[name](image, np.random.default_rng(5))
     assert changed.shape == image.shape
     assert not torch.equal(changed, image)
     changed.sum().backward()
@@ -211,11 +201,11 @@ def lost(logit: float, mask: float) -> float:
     return float(crossed + 1 - (2 * 16 * p * mask + 1) / (16 * (p + mask) + 1))
 
 
-@pytest.mark.parametrize("masks", ["soft", "cut"])
+@pytest.mark.parametrize("masks", ["soft", "straight", "cut"])
 def test_all_losses_by_hand(masks: str) -> None:
     """Equations 6 to 17 on constant images, with affine networks."""
     sets = ["system.differentiable=0", "system.weights.grey=0.5", f"system.masks={masks}"]
-    system = build_system(small(*sets).system)
+    system = build_system(small(Path(), *sets).system)
     assert isinstance(system, CganSegSystem)
     system.segmenter, system.maker = _Affine(2.0, 0.5), _Affine(0.7, -0.3)  # type: ignore[assignment]
     system.judge_image, system.judge_mask = _Affine(0.5, 0.1), _Affine(1.5, -0.2)  # type: ignore[assignment]
@@ -254,6 +244,11 @@ def test_all_losses_by_hand(masks: str) -> None:
     assert judged.total.item() == pytest.approx(sum(expected.values()))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return annotated(tmp_path_factory.mktemp("few"))
+
+
 def given_to(recipe: Recipe) -> tuple[CganSegSystem, Patches]:
     system = build_system(recipe.system)
     assert isinstance(system, CganSegSystem)
@@ -264,23 +259,23 @@ def learnt(network: nn.Module) -> bool:
     return any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
-@pytest.mark.parametrize(("masks", "learns"), [("soft", True), ("cut", False)])
-def test_what_teaches_the_segmenter(masks: str, learns: bool) -> None:
+@pytest.mark.parametrize(("masks", "learns"), [("soft", True), ("straight", True), ("cut", False)])
+def test_what_teaches_the_segmenter(folder: Path, masks: str, learns: bool) -> None:
     """With masks that are thresholded, neither the judge nor the way back does."""
     for part in ("adversarial_mask", "reconstruction_image"):
-        system, given = given_to(small(f"system.masks={masks}", "system.perceptual=null"))
+        system, given = given_to(small(folder, f"system.masks={masks}", "system.perceptual=null"))
         loss = system.maker_losses(given).parts[part]
         if loss.requires_grad:
             loss.backward()
         assert learnt(system.segmenter) is learns
-    system, given = given_to(small("system.perceptual=null"))
+    system, given = given_to(small(folder, "system.perceptual=null"))
     system.maker_losses(given).parts["reconstruction_mask"].backward()
     assert learnt(system.segmenter)
     assert learnt(system.maker)
 
 
-def test_every_network_learns_in_its_half() -> None:
-    system, given = given_to(small(f"data.priors={SMALL}"))
+def test_every_network_learns_in_its_half(folder: Path) -> None:
+    system, given = given_to(small(folder, MORE))
     for judge in system.judges():
         judge.requires_grad_(False)
     outcome = system.maker_losses(given)
@@ -299,20 +294,20 @@ def test_every_network_learns_in_its_half() -> None:
     assert system.seen_by_product(given) is given.pair_images
 
 
-def test_what_compares_images_is_said_and_not_kept() -> None:
-    system, _ = given_to(small())
+def test_what_compares_images_is_said_and_not_kept(folder: Path) -> None:
+    system, _ = given_to(small(folder))
     assert "by the model confluent" in system.notes()[0]
     kept = {name.partition(".")[0] for name in system.state_dict()}
     assert kept == {"segmenter", "maker", "judge_image", "judge_mask"}
-    system, _ = given_to(small("system.perceptual=null"))
+    system, _ = given_to(small(folder, "system.perceptual=null"))
     assert system.notes()[0].endswith("by their grey values alone")
 
 
 # Runs
 
 
-def test_it_trains_and_resumes_bit_for_bit(tmp_path: Path) -> None:
-    recipe = small(f"data.priors={SMALL}")
+def test_it_trains_and_resumes_bit_for_bit(folder: Path, tmp_path: Path) -> None:
+    recipe = small(folder, MORE)
     assert isinstance(recipe.system, CganSeg)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     summary = train(recipe, whole, seed=3, quiet=True)
