@@ -16,6 +16,7 @@ from dermogan import __version__
 from dermogan.cli_benchmark import benchmark
 from dermogan.cli_evaluate import evaluate
 from dermogan.cli_export import export
+from dermogan.cli_imagine import imagine
 from dermogan.cli_models import models, pack
 from dermogan.cli_protocol import protocol
 from dermogan.cli_segment import segment
@@ -53,6 +54,7 @@ main.add_command(pack)
 main.add_command(export)
 main.add_command(train_stardist)
 main.add_command(protocol)
+main.add_command(imagine)
 
 
 @main.command(

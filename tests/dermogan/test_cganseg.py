@@ -8,13 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner, Result
 from few import annotated, small
 from tiny import alike, rows, state
 from torch import Tensor, nn
 from torch.nn import functional
 
+import simcell
 from dermogan import run as loop
+from dermogan.cli import main
 from dermogan.data import Data
+from dermogan.domains import LabelledSource
+from dermogan.images import read_image, read_labels
+from dermogan.imagine import Maker, masks_of_preset
+from dermogan.labelled import files_of
 from dermogan.model import load_model
 from dermogan.networks import BatchNorm, generator, unremembered
 from dermogan.networks.attention import LinearAttention, attentive
@@ -25,6 +32,7 @@ from dermogan.systems import Patches, build_system
 from dermogan.systems.cganseg import CganSegSystem
 from dermogan.systems.diffaug import CHANGES, differentiable
 from dermogan.trainer import train
+from simcell import SimcellError
 
 MORE = "data.priors={kind: preset, preset: nonconfluent, set: [imaging.kind=none]}"
 
@@ -33,6 +41,10 @@ MORE = "data.priors={kind: preset, preset: nonconfluent, set: [imaging.kind=none
 def _seeded() -> None:
     torch.manual_seed(7)
     torch.set_num_threads(1)
+
+
+def called(*args: object) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 # Networks
@@ -337,3 +349,43 @@ def test_it_trains_and_resumes_bit_for_bit(folder: Path, tmp_path: Path) -> None
     model = load_model(whole)
     assert (model.output, model.card["score"]) == ("filled", summary.score)
     assert model.predict(np.zeros((1, 1, 16, 16), np.float32)).shape == (1, 1, 16, 16)
+    _imagined(folder, whole, tmp_path / "made")
+
+
+def _imagined(folder: Path, run: Path, out: Path) -> None:
+    """Images of the masks of a folder are annotated images, and the same every time."""
+    command = ["imagine", run, "--masks", folder / "masks", "-o", out, "-n", 3]
+    done = called(*command, "--real", folder / "images", "--square", 16)
+    assert done.exit_code == 0, done.output
+    assert "by the model confluent" in done.output
+    assert done.output.endswith("36 real and 27 made squares\n")
+    files = files_of(LabelledSource(path=str(out)))
+    assert len(files) == 3
+    for (image, mask), (_, given) in zip(
+        files, files_of(LabelledSource(path=str(folder))), strict=False
+    ):
+        assert np.array_equal(read_labels(mask), read_labels(given))
+        assert read_image(image).std() > 0
+    maker, labels = Maker.of(run), np.zeros((30, 45), int)
+    labels[5:20, 5:20] = 1
+    one = maker.image(labels, 0, 3)
+    assert one.shape == labels.shape
+    assert np.array_equal(one, maker.image(labels, 0, 3))
+    assert -1 <= one.min() < one.max() <= 1
+    for given, needle in (
+        ((run, "-o", out, "--preset", "discs"), "exists already"),
+        ((run, "-o", out / "new"), "needs --masks or --preset"),
+        ((folder, "-o", out / "new", "--preset", "discs"), "has no checkpoint.pt"),
+        ((run, "-o", out / "new", "--masks", run), "no label images"),
+    ):
+        bad = called("imagine", *given)
+        assert bad.exit_code == 2
+        assert needle in bad.output
+
+
+def test_cells_of_a_preset_without_their_images() -> None:
+    preset = simcell.load_preset("nonconfluent").with_set(["frame.shape=[48, 64]"])
+    (name, labels), *_ = masks_of_preset(preset, 1, 5)
+    assert (name, labels.shape) == ("nonconfluent-0000", (48, 64))
+    with pytest.raises(SimcellError, match="makes volumes"):
+        next(masks_of_preset(simcell.load_preset("nucleus-golgi"), 1, 0))
