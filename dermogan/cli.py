@@ -17,7 +17,9 @@ from dermogan.cli_activations import activations
 from dermogan.cli_benchmark import benchmark
 from dermogan.cli_evaluate import evaluate
 from dermogan.cli_export import export
+from dermogan.cli_imagine import imagine
 from dermogan.cli_models import models, pack
+from dermogan.cli_protocol import protocol
 from dermogan.cli_segment import segment
 from dermogan.cli_stars import train_stardist
 from dermogan.cli_volumes import benchmark_volumes
@@ -55,6 +57,8 @@ main.add_command(pack)
 main.add_command(export)
 main.add_command(activations)
 main.add_command(train_stardist)
+main.add_command(protocol)
+main.add_command(imagine)
 
 
 @main.command(

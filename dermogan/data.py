@@ -26,11 +26,21 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from dermogan.domains import Augment, DatasetSource, FolderSource, PresetSource, Simulated, Source
+from dermogan.conventional import conventional
+from dermogan.domains import (
+    Augment,
+    DatasetSource,
+    FolderSource,
+    LabelledSource,
+    Paired,
+    PresetSource,
+    Source,
+)
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, Normaliser, apply
 from dermogan.folder import Folder
-from dermogan.recipe import CycleGan, Recipe
+from dermogan.labelled import Labelled
+from dermogan.recipe import CganSeg, CycleGan, Recipe
 from dermogan.semantic import ClassMaps
 from dermogan.simulated import Drawn, Stored, Window
 from dermogan.stacks import Stacks, varied
@@ -78,7 +88,7 @@ def own_seed(seed: int, purpose: str) -> int:
 
 
 def opened(
-    source: Source | Simulated,
+    source: Source | Paired,
     seed: int,
     purpose: str,
     normalise: Normaliser,
@@ -96,6 +106,8 @@ def opened(
             return Stored(source, normalise, own, sides[1])
         case FolderSource():
             return Folder(source, normalise, sides)
+        case LabelledSource():
+            return Labelled(source, normalise, sides[1])
 
 
 def check_classes(recipe: Recipe, window: Window, where: str) -> None:
@@ -103,7 +115,7 @@ def check_classes(recipe: Recipe, window: Window, where: str) -> None:
 
     A folder has images alone, and fits every system that takes it.
     """
-    if not isinstance(window, Drawn | Stored):
+    if not isinstance(window, Drawn | Stored | Labelled):
         return
     system, shown = recipe.system, window.classes
     wanted = len(system.classes) if isinstance(system, ClassMaps) else 0
@@ -138,7 +150,7 @@ class Data:
         return found
 
     @property
-    def _given(self) -> dict[str, Source]:
+    def _given(self) -> dict[str, Source | Paired]:
         data = self.recipe.data
         given = {"images": data.images, "priors": data.priors, "pairs": data.pairs}
         return {name: source for name, source in given.items() if source is not None}
@@ -187,7 +199,7 @@ class Data:
             for name in some[0]
         }
         noise = None
-        if isinstance(self.recipe.system, CycleGan):
+        if isinstance(self.recipe.system, CycleGan | CganSeg):
             noise = self._noise(alone)
         return Batch(self.seed, step, alone.start, **stacked, noise=noise)
 
@@ -225,6 +237,8 @@ class Data:
         image = _shaped(image, side, turn, mirror)
         if prior is not None:
             prior = _shaped(prior, side, turn, mirror, nearest=self._maps)
+        if augment.conventional and rng.random() < augment.conventional:
+            image, prior = conventional(image, prior, rng)
         return _changed(image, augment, rng), prior
 
     def _noise(self, numbers: range) -> Batches:

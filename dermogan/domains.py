@@ -56,8 +56,22 @@ class FolderSource(Spec):
     page: int | None = Field(None, ge=0, description="page of stacks to take, from 0")
 
 
+class LabelledSource(Spec):
+    """Images that somebody annotated: ``images/`` and, by the same names, ``masks/``."""
+
+    kind: Literal["labelled"] = "labelled"
+    path: str = Field("annotated", min_length=1, description="folder with images/ and masks/")
+    names: tuple[str, ...] | None = Field(
+        None, min_length=1, description="of the images that are used; None = all"
+    )
+    gap_px: int = Field(
+        1, ge=0, le=10, description="how far cells keep from others in what is learnt"
+    )
+
+
 Source = Annotated[PresetSource | DatasetSource | FolderSource, Field(discriminator="kind")]
 Simulated = Annotated[PresetSource | DatasetSource, Field(discriminator="kind")]
+Paired = Annotated[PresetSource | DatasetSource | LabelledSource, Field(discriminator="kind")]
 
 Polarity = Literal["bright", "dark"]
 
@@ -114,6 +128,12 @@ class Augment(Spec):
     blur: float = Field(0.0, ge=0, le=20, description="largest sd of blur, in px")
     grain: float = Field(0.0, ge=0, le=1, description="largest sd of added blotches")
     grain_px: float = Field(4.0, ge=1, le=50, description="largest size of blotches, as sd")
+    conventional: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of patches that get a random half of nine changes, in random order",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -128,7 +148,9 @@ class Data(Spec):
 
     images: Source | None = Field(None, description="domain A; None = none but the pairs")
     priors: Simulated | None = Field(None, description="domain B, unpaired")
-    pairs: Simulated | None = Field(None, description="simulated images with their own priors")
+    pairs: Paired | None = Field(
+        None, description="images with their own priors: simulated, or annotated by somebody"
+    )
     filter: FilterSpec | None = Field(None, description="what makes domain C of A")
     normalise_px: float = Field(20.0, ge=1, le=500, description="sd of the local normalisation")
     normalise_floor: float = Field(

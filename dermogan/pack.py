@@ -12,7 +12,7 @@ import torch
 
 import simcell
 from dermogan.cards import SUFFIX, Expects, Polarity, find_model
-from dermogan.domains import DatasetSource, FolderSource, PresetSource
+from dermogan.domains import Paired, PresetSource, Source
 from dermogan.errors import DermoganError
 from dermogan.files import write_whole
 from dermogan.model import Model, load_model, model_bytes, read_model
@@ -105,7 +105,7 @@ def _card(model: Model, source: Path, name: str, facts: Facts) -> dict[str, Any]
     return card
 
 
-def _sources(recipe: Recipe) -> list[PresetSource | DatasetSource | FolderSource]:
+def _sources(recipe: Recipe) -> list[Source | Paired]:
     data = recipe.data
     found = [data.images, data.priors, data.pairs, recipe.validation.source]
     return [source for source in found if source is not None]

@@ -11,9 +11,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dermogan.domains import Data, DatasetSource, PresetSource, Simulated
+from dermogan.domains import Data, DatasetSource, Paired, PresetSource
 from dermogan.encoder import EfficientNet
 from dermogan.errors import DermoganError
+from dermogan.fewspecs import CellposeNet, DeepSea, FewShot
 from dermogan.semantic import Cascade, ClassMaps, Layers, Pyramid
 from dermogan.volumetric import Solid, SolidJudge, UNet3d, Volumetric, Vox2Vox
 from simcell.settings import (
@@ -53,7 +54,9 @@ class ResNet(Spec):
 
 
 GeneratorSpec = Annotated[UNet | ResNet, Field(discriminator="kind")]
-PairedSpec = Annotated[UNet | ResNet | EfficientNet, Field(discriminator="kind")]
+SegmenterSpec = Annotated[
+    UNet | ResNet | DeepSea | CellposeNet | EfficientNet, Field(discriminator="kind")
+]
 
 
 class PatchGan(Spec):
@@ -80,7 +83,7 @@ class Supervised(Spec):
     """A network on simulated pairs of image and prior."""
 
     kind: Literal["supervised"] = "supervised"
-    network: PairedSpec = UNet()
+    network: SegmenterSpec = UNet()
     dice: float = Field(1.0, ge=0, description="weight of the Dice loss")
     cross_entropy: float = Field(1.0, ge=0, description="weight of the cross-entropy")
     focal: float = Field(0.0, ge=0, le=10, description="focusing exponent; 0 = plain")
@@ -141,8 +144,16 @@ class CycleGan3d(Volumetric, CycleGan):
     )
 
 
+class CganSeg(FewShot):
+    """A segmenter of few annotated images, and a maker of images that gives it more of them."""
+
+    kind: Literal["cgan-seg"] = "cgan-seg"
+    network: SegmenterSpec = UNet(norm="batch")
+    discriminator: PatchGan = PatchGan()
+
+
 SystemSpec = Annotated[
-    Supervised | CycleGan | DermoGan | Layers | Cascade | Solid | Vox2Vox | CycleGan3d,
+    Supervised | CycleGan | DermoGan | Layers | Cascade | CganSeg | Solid | Vox2Vox | CycleGan3d,
     Field(discriminator="kind"),
 ]
 
@@ -171,9 +182,9 @@ class Budget(Spec):
 
 
 class Validation(Spec):
-    """Held-out simulated samples that choose the model which is kept."""
+    """Held-out samples, simulated or annotated, that choose the model which is kept."""
 
-    source: Simulated = PresetSource()
+    source: Paired = PresetSource()
     count: int = Field(8, ge=2, le=10_000, description="samples")
     score: Literal["membrane_f1", "dice", "class_accuracy", "class_dice", "volume_dice"] = Field(
         "membrane_f1",
@@ -221,6 +232,8 @@ class Recipe(Spec):
             filtered = self.system.task == "filter" or isinstance(self.system, DermoGan)
             paired = self.system.weights.pairs > 0
             wanted = {"pairs": paired, "images": True, "priors": True, "filter": filtered}
+        if isinstance(self.system, CganSeg) and self.data.priors is not None:
+            wanted["priors"] = True  # more masks, where there are some
         for name, needed in wanted.items():
             given = getattr(self.data, name) is not None
             if needed and not given:
@@ -283,10 +296,14 @@ class Recipe(Spec):
         """Sides of patches are multiples of this."""
         if isinstance(self.system, Volumetric):
             return self.system.network.multiple
-        network = self.system.network
+        network, depths = self.system.network, [2]
         if isinstance(network, Pyramid | EfficientNet):
             return network.multiple
-        return 2**network.depth if isinstance(network, UNet) else 4
+        if not isinstance(network, ResNet):
+            depths = [network.depth]
+        if isinstance(self.system, CganSeg):
+            depths.append(self.system.maker.depth)
+        return int(2 ** max(depths))
 
     @property
     def text(self) -> str:

@@ -87,7 +87,7 @@ class Run:
         }
         self.step, self.best, self.best_step = 0, -1.0, 0
         self._cpu_before = 0.0
-        self.notes = list(self.data.notes())
+        self.notes = [*self.data.notes(), *self.system.notes()]
         if not fresh and (folder / CHECKPOINT).exists():
             self._restore(load_checkpoint(folder / CHECKPOINT, recipe, seed))
         self.validator = validator(recipe)

@@ -16,6 +16,7 @@ from dermogan.filters import FloatImage, Normaliser
 from dermogan.windows import OPEN, Windows
 
 Output = Literal["membrane", "filled", "classes"]
+_FEW = 32  # samples that are kept, where there are no others
 
 
 class Window(Protocol):
@@ -44,6 +45,9 @@ class Drawn:
         self.kind = _kind(self.preset.base, f"preset {source.preset}")
         self.classes = _classes(self.preset.base)
         self._epochs: Epochs | None = None
+        self._kept = self._pair
+        if source.count is not None and source.count <= _FEW:
+            self._kept = lru_cache(maxsize=_FEW)(self._pair)
         if source.windows == "epochs":
             shape = self.preset.base.frame.shape
             self._epochs = Epochs(Windows(shape, largest, source.count, seed), self._pair)
@@ -62,7 +66,7 @@ class Drawn:
         if self._epochs is not None:
             return self._epochs.cut(rng, number, side, f"preset {self.preset.name}")
         index = number if self._count is None else int(rng.integers(self._count))
-        image, prior = self._pair(index)
+        image, prior = self._kept(index)
         return _square(rng, side, image, prior, f"preset {self.preset.name}")
 
 

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import simcell
-from dermogan.domains import Augment, DatasetSource, FolderSource, PresetSource
+from dermogan.domains import (
+    Augment,
+    DatasetSource,
+    FolderSource,
+    LabelledSource,
+    Paired,
+    PresetSource,
+    Source,
+)
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage
 from dermogan.images import image_files
@@ -112,7 +120,7 @@ class Stacks:
     @classmethod
     def of(
         cls,
-        source: PresetSource | DatasetSource | FolderSource,
+        source: Source | Paired,
         seed: int,
         spec: Stack,
         core: float,
@@ -148,10 +156,11 @@ class Stacks:
         return volume[at], masks
 
 
-def simulated(
-    source: PresetSource | DatasetSource, seed: int
-) -> tuple[Callable[[int], simcell.Sample], int | None]:
+def simulated(source: Paired, seed: int) -> tuple[Callable[[int], simcell.Sample], int | None]:
     """Return what gives simulated volumes by their number, and how many; None = without end."""
+    if isinstance(source, LabelledSource):
+        msg = "data: kind labelled: volumes are learnt from simulated ones; use preset or dataset"
+        raise DermoganError(msg)
     if isinstance(source, DatasetSource):
         data = simcell.open_dataset(source.path)
         check(data[0].scene, source.path)
@@ -165,11 +174,12 @@ def simulated(
     return made, source.count
 
 
-def spacing_of(source: PresetSource | DatasetSource) -> tuple[float, float, float]:
+def spacing_of(source: Paired) -> tuple[float, float, float]:
     """Return the size of a voxel (z, y, x) in µm of simulated volumes."""
     if isinstance(source, DatasetSource):
         scene = simcell.open_dataset(source.path)[0].scene
     else:
+        assert isinstance(source, PresetSource)
         scene = simcell.load_preset(source.preset).with_set(source.set).base
     side = scene.frame.spacing_um
     return (side, side, side)

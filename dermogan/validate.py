@@ -14,6 +14,7 @@ from dermogan.confusion import Confusion, confusion
 from dermogan.data import check_classes, opened
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage, Normaliser
+from dermogan.labelled import Labelled
 from dermogan.model import prepared, probabilities
 from dermogan.networks import Generator
 from dermogan.recipe import Recipe
@@ -53,13 +54,19 @@ class Validator:
     def __init__(self, recipe: Recipe) -> None:
         self._spec, self._system = recipe.validation, recipe.system
         source = opened(self._spec.source, SEED, "validation", Normaliser.of(recipe.data))
-        assert isinstance(source, Drawn | Stored)
+        assert isinstance(source, Drawn | Stored | Labelled)
         check_classes(recipe, source, "validation.source")
         self.output, self._classes = source.kind, source.classes
         self.images: list[FloatImage] = []
         self.priors: list[FloatImage] = []
         diameters: list[float] = []
         for index in range(self._spec.count):
+            if isinstance(source, Labelled):
+                image, mask, sizes = source.held(index)
+                self.images.append(image)
+                self.priors.append(mask)
+                diameters += sizes
+                continue
             sample = source.sample(index)
             if sample.image is None or sample.prior is None or sample.objects is None:
                 msg = "validation.source: has no images; choose a preset that images"

@@ -8,14 +8,16 @@ import torch
 from torch import nn
 
 from dermogan.encoder import EfficientNet
+from dermogan.fewspecs import CellposeNet, DeepSea
 from dermogan.networks.efficientnet import EfficientNetUNet
-from dermogan.networks.norm import BatchNorm, folded, freeze
+from dermogan.networks.norm import BatchNorm, folded, freeze, unremembered
 from dermogan.networks.patchgan import PatchDiscriminator
 from dermogan.networks.pyramid import PyramidNet
+from dermogan.networks.residual import ResidualUNet
 from dermogan.networks.resnet import ResNetGenerator
 from dermogan.networks.unet import UNetGenerator
 from dermogan.networks.unet3d import UNet3dGenerator
-from dermogan.recipe import PairedSpec, ResNet, SystemSpec, UNet
+from dermogan.recipe import ResNet, SegmenterSpec, SystemSpec, UNet
 from dermogan.semantic import ClassMaps
 from dermogan.volumetric import UNet3d, Volumetric
 
@@ -25,6 +27,7 @@ __all__ = [
     "PatchDiscriminator",
     "PyramidNet",
     "UNet3dGenerator",
+    "UNetGenerator",
     "folded",
     "freeze",
     "generator",
@@ -32,12 +35,15 @@ __all__ = [
     "product",
     "pyramid",
     "solid",
+    "unremembered",
 ]
 
-Generator = UNetGenerator | ResNetGenerator | PyramidNet | EfficientNetUNet | UNet3dGenerator
+Generator = (
+    UNetGenerator | ResNetGenerator | PyramidNet | EfficientNetUNet | UNet3dGenerator | ResidualUNet
+)
 
 
-def generator(spec: PairedSpec, channels: int = 1) -> Generator:
+def generator(spec: SegmenterSpec, channels: int = 1) -> Generator:
     """Build a generator from ``channels`` channels to one, without an output activation."""
     match spec:
         case UNet():
@@ -51,6 +57,8 @@ def generator(spec: PairedSpec, channels: int = 1) -> Generator:
             encoded = EfficientNetUNet(spec, channels)
             encoded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return encoded
+        case DeepSea() | CellposeNet():
+            return ResidualUNet(spec.base, spec.depth, style=spec.kind == "cellpose")
         case _:
             assert_never(spec)
 

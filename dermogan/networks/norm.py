@@ -17,6 +17,8 @@ gradients on the CPU for a batch of one in the memory format channels_last.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -160,3 +162,19 @@ def freeze(network: nn.Module, frozen: bool) -> None:
     for part in network.modules():
         if isinstance(part, BatchNorm):
             part.frozen = frozen
+
+
+@contextmanager
+def unremembered(network: nn.Module) -> Iterator[None]:
+    """Let a network see what its average statistics should not know of."""
+    parts = [part for part in network.modules() if isinstance(part, BatchNorm | InstanceNorm)]
+    kept = [dict(part.named_buffers()) for part in parts]
+    for part in parts:
+        for name, value in part.named_buffers():
+            setattr(part, name, value.clone())
+    try:
+        yield
+    finally:
+        for part, values in zip(parts, kept, strict=True):
+            for name, value in values.items():
+                setattr(part, name, value)

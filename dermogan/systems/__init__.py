@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from dermogan.recipe import CycleGan, CycleGan3d, DermoGan, Supervised, SystemSpec
+from dermogan.recipe import CganSeg, CycleGan, CycleGan3d, DermoGan, Supervised, SystemSpec
 from dermogan.semantic import Cascade, Layers
 from dermogan.systems.base import Outcome, Patches, System
 from dermogan.systems.cascade import CascadeSystem
+from dermogan.systems.cganseg import CganSegSystem
 from dermogan.systems.cyclegan import CycleGanSystem
 from dermogan.systems.cyclegan3d import CycleGan3dSystem
 from dermogan.systems.dermogan import DermoGanSystem
@@ -35,6 +36,8 @@ def build_system(spec: SystemSpec) -> System:
             return LayersSystem(spec)
         case Cascade():
             return CascadeSystem(spec)
+        case CganSeg():
+            return CganSegSystem(spec)
         case _:
             assert_never(spec)
 

@@ -67,6 +67,10 @@ class System(nn.Module, ABC):
         """Return the networks that the second half trains; none, and there is no second half."""
         return []
 
+    def notes(self) -> list[str]:
+        """Say what a user should know of how it is made."""
+        return []
+
     @property
     @abstractmethod
     def product(self) -> nn.Module:

@@ -22,6 +22,7 @@ SHIPPED = [file.stem for file in recipe_files()]
 
 def test_what_is_shipped() -> None:
     assert SHIPPED == [
+        "cgan-seg",
         "confluent",
         "cyclegan-3d",
         "cyclegan-filter",
