@@ -79,6 +79,14 @@ def estimates_of(
     return single + brightness
 
 
+def out_of_reach(found: Match, kind: str) -> list[Estimate]:
+    """Name what images measure and no sample does, beside the kind of imaging."""
+    if not found.strange:
+        return []
+    how = f"no sample has the images' {', '.join(found.strange)}; left out of the matching"
+    return [Estimate("imaging.kind", kind, how=how, status="taken")]
+
+
 def _brightness(
     knobs: Sequence[Knob], population: FloatArray, fixed: Mapping[str, Value]
 ) -> list[Estimate]:

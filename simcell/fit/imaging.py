@@ -16,7 +16,7 @@ from simcell.arrays import FloatArray
 from simcell.describe.field import Field
 from simcell.describe.zones import levels_of
 from simcell.errors import SimcellError
-from simcell.fit.answers import estimates_of, taken
+from simcell.fit.answers import estimates_of, out_of_reach, taken
 from simcell.fit.estimate import Estimate
 from simcell.fit.knobs import FIXED, Knob, allowed, is_on, knobs_of
 from simcell.fit.matching import match
@@ -98,7 +98,7 @@ def fit_imaging(
         how += f" moved {shift[0]:+d}, {shift[1]:+d} px (y, x) onto the borders"
     stretch = stretch_of(like, patches)
     made = estimates_of(found, knobs, fixed, how, stretch)
-    return [*made, *taken(like, scale, made, notes)]
+    return [*made, *taken(like, scale, made, notes), *out_of_reach(found, kind)]
 
 
 def brightness_of(patches: Sequence[Patch]) -> Brightness:

@@ -25,7 +25,7 @@ from simcell.describe.field import Field
 from simcell.describe.grey import polarity, ring
 from simcell.errors import SimcellError
 from simcell.fields import blur
-from simcell.fit.answers import cell_um_of, estimates_of, taken
+from simcell.fit.answers import cell_um_of, estimates_of, out_of_reach, taken
 from simcell.fit.estimate import Estimate
 from simcell.fit.imaging import Brightness, fit_imaging, fixed_of, level_knobs, stretch_of
 from simcell.fit.knobs import FIXED, Knob, Scale, allowed, knobs_of
@@ -90,7 +90,8 @@ def fit_unlabelled(
     answer = match(bench, seed=seed, minutes=minutes, workers=workers, progress=progress)
     how = f"matched, {len(images)} images without labels"
     made = estimates_of(answer, knobs, fixed, how, stretch_of(like, patches))
-    return [*made, *_kept(fixed), *taken(like, scale, made, notes)]
+    missed = out_of_reach(answer, like.base.imaging.kind)
+    return [*made, *_kept(fixed), *taken(like, scale, made, notes), *missed]
 
 
 def _mosaics(images: Sequence[Field], like: Preset) -> tuple[list[Patch], Scale, float]:

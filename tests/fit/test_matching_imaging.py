@@ -89,7 +89,8 @@ def test_numbers_that_differ_between_images_are_seen_to() -> None:
     assert apart[1:3].max() < 0.1
 
 
-def test_measures_out_of_reach_are_named_and_do_not_move_the_answer() -> None:
+@pytest.mark.parametrize("off", [3.0, 6.0, 40.0])
+def test_measures_out_of_reach_are_named_and_do_not_move_the_answer(off: float) -> None:
     toy = Toy((0.3, 0.6, 0.5, 0.5), 3)
     rng = stream(0, 0, "units")
     units = rng.uniform(0, 1, (200, 4))
@@ -98,7 +99,7 @@ def test_measures_out_of_reach_are_named_and_do_not_move_the_answer() -> None:
     plain, strange = infer(units, measured, observed)
     assert not strange.any()
     odd = observed.copy()
-    odd[:, 7] += 40
+    odd[:, 7] += off
     bent, strange = infer(units, measured, odd)
     assert np.flatnonzero(strange).tolist() == [7]
     assert np.abs(bent.mean(axis=0) - plain.mean(axis=0))[:3].max() < 0.1
