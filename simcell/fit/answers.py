@@ -5,7 +5,8 @@ preset draws its numbers one by one, and a strong blur may go with broad membran
 drawn apart, both would hide the membranes that every image shows. Ranges are those of
 independent numbers that come nearest to what images make likely together, which is what is
 left of a number's spread when all others are known (mean field; Bishop, Pattern Recognition
-and Machine Learning, 2006, section 10.1), and what images differ by besides.
+and Machine Learning, 2006, section 10.1), and what images differ by besides; see
+`simcell.fit.width`.
 """
 
 from __future__ import annotations
@@ -18,15 +19,13 @@ from simcell.arrays import FloatArray
 from simcell.fit.estimate import Estimate
 from simcell.fit.knobs import Knob, Scale, is_on, settings
 from simcell.fit.matching import Match
+from simcell.fit.width import population
 from simcell.paths import under
 from simcell.preset import Preset
 from simcell.vary import LogUniform, Uniform, Value
 
 _UNTOLD = 0.68  # share of the first range that an interval of a number nobody can tell fills
-_NORMAL_90 = 1.645
-_LEAST_WIDE = 0.03  # of the first range, to either side, that a preset varies at least
 _CELLS, _GAIN = "imaging.cytoplasm.brightness", "imaging.gain"
-_LOOSE = 0.1  # of what numbers seem to share, taken for chance: draws are few
 _CELL_LENGTHS = (
     "membrane.scale_um", "nucleus.edge_um", "nucleus.offset_um", "organelles.radius_um",
     "keratin.radius_um", "defocus.blur_um", "field.furrow_edge_um",
@@ -39,6 +38,7 @@ def estimates_of(
     fixed: Mapping[str, Value],
     how: str,
     stretch: Mapping[str, float],
+    share: float = 1.0,
 ) -> list[Estimate]:
     """Return an estimate for every number that was matched.
 
@@ -51,6 +51,8 @@ def estimates_of(
     how : str
     stretch : mapping of str to float
         Factors by path, from the patches to the preset's frame.
+    share : float
+        Width of the ranges, of the widest; see `simcell.fit.width`.
     """
     middle = np.median(found.samples, axis=0)
     apart = found.samples - middle
@@ -58,18 +60,16 @@ def estimates_of(
     between = found.between
     # How well the mean is known, and what images vary over: both widen what samples tell.
     mean = middle + apart * np.sqrt(1.0 + between**2 / max(found.images, 1) / spread**2)
-    wide = np.sqrt(_alone(found.samples) ** 2 + between**2 / spread**2)
-    least = _LEAST_WIDE / (_NORMAL_90 * spread)
-    population = middle + apart * np.maximum(wide, least)
+    varied = population(found, share)
     # What others are told in is fixed in the preset: a range of gains times one of photons would
     # be a range of brightness that no image has, and one of membranes beside one of cells a
     # range of contrast. How bright whole images are is left to the gain.
     bases = {path for knob in knobs for path in (*knob.over, *knob.times)}
-    brightness = _brightness(knobs, population, fixed)
+    brightness = _brightness(knobs, varied, fixed)
     for i, knob in enumerate(knobs):
         if knob.path in bases:
-            population[:, i] = middle[i]
-    tables = [_values(knobs, np.clip(rows, 0.0, 1.0), fixed) for rows in (mean, population)]
+            varied[:, i] = middle[i]
+    tables = [_values(knobs, np.clip(rows, 0.0, 1.0), fixed) for rows in (mean, varied)]
     low, high = np.quantile(found.samples, [0.05, 0.95], axis=0)
     told = high - low < _UNTOLD
     single = [
@@ -88,35 +88,19 @@ def out_of_reach(found: Match, kind: str) -> list[Estimate]:
 
 
 def _brightness(
-    knobs: Sequence[Knob], population: FloatArray, fixed: Mapping[str, Value]
+    knobs: Sequence[Knob], varied: FloatArray, fixed: Mapping[str, Value]
 ) -> list[Estimate]:
     """Return the gain that varies whole images as the cells' brightness does."""
     if _GAIN not in fixed or _CELLS not in [knob.path for knob in knobs]:
         return []
     i = [knob.path for knob in knobs].index(_CELLS)
-    levels = np.array([knobs[i].value(unit) for unit in np.clip(population[:, i], 0.0, 1.0)])
+    levels = np.array([knobs[i].value(unit) for unit in np.clip(varied[:, i], 0.0, 1.0)])
     gain = float(str(fixed[_GAIN]))
     ends = np.quantile(levels / np.median(levels), [0.05, 0.95]) * gain
     low, high = (float(f"{end:.3g}") for end in ends)
     law = LogUniform(low=low, high=high) if low < high else None
     # No interval: only gain times brightness shows, and how it differs between images.
     return [Estimate(_GAIN, gain, None, None, law, "so that whole images differ in brightness")]
-
-
-def _alone(samples: FloatArray) -> FloatArray:
-    """Return the share of each number's spread that is left when all others are known.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> one, other = rng.normal(size=(2, 4000))
-    >>> _alone(np.stack([one, one + 0.5 * other, other], axis=1)[:, :2]).round(1).tolist()
-    [0.6, 0.6]
-    """
-    shared = np.atleast_2d(np.cov(samples.T))
-    own = np.diag(np.maximum(np.diag(shared), 1e-12))
-    precision = np.linalg.inv((1.0 - _LOOSE) * shared + _LOOSE * own)
-    return np.asarray(1.0 / np.sqrt(np.diag(precision) * np.diag(own)), np.float64)
 
 
 def _values(knobs: Sequence[Knob], units: FloatArray, fixed: Mapping[str, Value]) -> FloatArray:

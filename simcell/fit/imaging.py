@@ -22,6 +22,7 @@ from simcell.fit.knobs import FIXED, Knob, allowed, is_on, knobs_of
 from simcell.fit.matching import match
 from simcell.fit.patches import cut, on_borders
 from simcell.fit.rigs import Bench, Patch
+from simcell.fit.width import widest
 from simcell.paths import find
 from simcell.preset import Preset
 from simcell.vary import Value
@@ -97,7 +98,8 @@ def fit_imaging(
     if any(shift):
         how += f" moved {shift[0]:+d}, {shift[1]:+d} px (y, x) onto the borders"
     stretch = stretch_of(like, patches)
-    made = estimates_of(found, knobs, fixed, how, stretch)
+    share = widest(bench, found, seed)
+    made = estimates_of(found, knobs, fixed, how, stretch, share)
     return [*made, *taken(like, scale, made, notes), *out_of_reach(found, kind)]
 
 

@@ -32,6 +32,7 @@ from simcell.fit.knobs import FIXED, Knob, Scale, allowed, knobs_of
 from simcell.fit.matching import match
 from simcell.fit.patches import CONFLUENT, cut
 from simcell.fit.rigs import Bench, Patch
+from simcell.fit.width import widest
 from simcell.preset import Preset
 from simcell.vary import Uniform, Value
 
@@ -89,7 +90,8 @@ def fit_unlabelled(
     bench = Bench(tuple(patches), like, tuple(knobs), fixed)
     answer = match(bench, seed=seed, minutes=minutes, workers=workers, progress=progress)
     how = f"matched, {len(images)} images without labels"
-    made = estimates_of(answer, knobs, fixed, how, stretch_of(like, patches))
+    share = widest(bench, answer, seed)
+    made = estimates_of(answer, knobs, fixed, how, stretch_of(like, patches), share)
     missed = out_of_reach(answer, like.base.imaging.kind)
     return [*made, *_kept(fixed), *taken(like, scale, made, notes), *missed]
 

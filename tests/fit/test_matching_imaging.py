@@ -20,6 +20,7 @@ from simcell.fit.matching import Match, infer, match
 from simcell.fit.patches import cut
 from simcell.fit.rigs import Bench
 from simcell.fit.unlabelled import fit_unlabelled, provisional
+from simcell.fit.width import widest
 from simcell.paths import find
 from simcell.preset import Preset
 from simcell.rng import stream
@@ -286,3 +287,13 @@ def test_other_kinds_of_imaging_are_taken_as_they_are() -> None:
     like = load_preset("skin-oct")
     found = fit_imaging([], like)
     assert [(e.path, e.status) for e in found] == [("imaging.kind", "taken")]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_ranges_give_way_where_images_are_alike(number: int) -> None:
+    """A match says that images differ: where they do not, ranges give way."""
+    samples = stream(1, 0, "samples").normal(0.5, 0.02, (200, 4))
+    told = Match(samples, np.array([0.3, 0, 0, 0]), IMAGES, 1000, ())
+    alike, apart = (Toy((0.5, 0.5, 0.5, 0.5), number, between) for between in (0.0, 0.3))
+    assert widest(alike, told, seed=3) < 1.0
+    assert widest(apart, told, seed=3) == 1.0
