@@ -1,4 +1,4 @@
-"""What label images measure of the statistics that a preset's ``expect`` block may name.
+"""What labels and centres measure of the statistics that a preset's ``expect`` block may name.
 
 Means over fields stand for means over samples. Cells that the frame cuts are dealt with
 as in `simcell.measure`: densities and sizes are free of the bias of cut cells.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import t as student
 
-from simcell.arrays import MM_IN_UM
+from simcell.arrays import MM_IN_UM, FloatArray
 from simcell.describe.cells import cells_of, tissue_of, weighted
 from simcell.describe.field import Field
 from simcell.preset import Expectation
@@ -61,6 +61,10 @@ def measured(field: Field) -> dict[str, float]:
         apart = field.annotated is None
         found |= _sizes(table)
         found |= _apart(field, table) if apart and not _fills(field) else _tissue(table)
+    elif field.points is not None and len(field.points) > 3:
+        area = float(field.known.sum()) * float(np.prod(field.spacing_um))
+        found["cells_per_mm2"] = len(field.points) / area * MM_IN_UM**2
+        found |= _nearest(field.points, field)
     if field.image is not None:
         found["image_mean"] = float(field.image.mean()) / 255
         found["image_sd"] = float(field.image.std()) / 255
@@ -104,12 +108,18 @@ def _apart(field: Field, table: NDArray[np.void]) -> dict[str, float]:
         found["circularity"] = float(whole["circularity"].mean())
         found["elongation"] = float(whole["elongation"].mean())
     places = np.stack([table["centroid_y_um"], table["centroid_x_um"]], axis=1)
-    if len(places) > 3:
-        near = np.asarray(cKDTree(places).query(places, k=[2])[0])[:, 0]
-        edge = np.minimum(places, np.array(field.size_um) - places).min(axis=1)
-        if (near <= edge).sum() >= 3:
-            found["nearest_um"] = float(near[near <= edge].mean())
+    found |= _nearest(places, field)
     return found
+
+
+def _nearest(places: FloatArray, field: Field) -> dict[str, float]:
+    """Mean distance to the nearest centre, of those that lie nearer to it than to the edge."""
+    if len(places) <= 3:
+        return {}
+    near = np.asarray(cKDTree(places).query(places, k=[2])[0])[:, 0]
+    edge = np.minimum(places, np.array(field.size_um) - places).min(axis=1)
+    inside = near <= edge
+    return {"nearest_um": float(near[inside].mean())} if inside.sum() >= 3 else {}
 
 
 def pooled(fields: Sequence[Field]) -> dict[str, tuple[float, float]]:

@@ -81,6 +81,9 @@ def test_centres_alone_tell_density_and_say_what_they_do_not_tell() -> None:
     status = {one.path: one.status for one in fitted.estimates}
     assert status["cells.kind"] == status["cells.undulation_um"] == "unidentified"
     assert 2000 < fitted.preset.base.points.density < 3100  # type: ignore[union-attr]
+    wanted = fitted.preset.expect["cells_per_mm2"]
+    count = sum(len(field.points) for field in seen)
+    assert wanted.low < count / (2 * 192**2) * 1e6 < wanted.high
 
 
 @pytest.mark.usefixtures("quick")
