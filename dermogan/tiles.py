@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from simcell import SimcellError
 
 Map = NDArray[np.float32]
-Output = Literal["membrane", "filled", "interior_boundary", "classes"]
+Output = Literal["membrane", "filled", "interior_boundary", "classes", "volume"]
 
 
 class Predictor(Protocol):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from dermogan.benchmark.sets import Told
-from dermogan.cards import find_model, model_files
+from dermogan.cards import find_model, model_files, read_header
 from dermogan.classical import NAMES, load_classical
 from dermogan.classical.thresholds import METHODS as THRESHOLDS
 from dermogan.errors import DermoganError
@@ -84,7 +85,7 @@ def methods(
     """
     chosen = _chosen(names)
     if not models and (not names or "models" in names):
-        models = list(model_files())
+        models = [name for name, file in model_files().items() if _shows_cells(file)]
     found = [
         Method(name, "filter" if name == GABOR else "threshold", (_classical(name),))
         for name in NAMES
@@ -125,6 +126,11 @@ def _classical(name: str) -> Callable[[Told], Member]:
         return Member(load_classical(name, [*settings, f"polarity={polarity}"]), fit(None))
 
     return made
+
+
+def _shows_cells(file: Path) -> bool:
+    """Return whether a model is of cells in flat images; others have benchmarks of their own."""
+    return read_header(file).card.get("output") not in ("classes", "volume")
 
 
 def _trained(models: Sequence[str]) -> dict[str, list[Callable[[Told], Member]]]:
