@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dermogan.model import Model, load_model
     from dermogan.recipe import Recipe, load_recipe
     from dermogan.segmentation import segment
+    from dermogan.solidsegment import segment_volume
     from dermogan.trainer import train
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "load_model",
     "load_recipe",
     "segment",
+    "segment_volume",
     "train",
 ]
 
@@ -48,9 +50,10 @@ _HOMES = {
     "load_model": "model",
     "load_recipe": "recipe",
     "segment": "segmentation",
+    "segment_volume": "solidsegment",
     "train": "trainer",
 }
-_NEED_TORCH = {"model", "segmentation", "trainer"}
+_NEED_TORCH = {"model", "segmentation", "solidsegment", "trainer"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

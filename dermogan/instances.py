@@ -89,8 +89,8 @@ def split(
     options = options or Splitting()
     voxel = float(np.prod(spacing_um))
     least = round(255 * options.threshold)
-    tissue = (probability[:2] > least).any(axis=0)
-    is_golgi = tissue & (probability[1] > probability[0])
+    tissue: Mask = np.any(probability[:2] > least, axis=0)
+    is_golgi: Mask = tissue & (probability[1] > probability[0])
     if options.golgi == "absent":
         is_golgi[:] = False
     if len(probability) > 2:
@@ -176,7 +176,7 @@ def _measured(labels: Labels, spacing_um: Voxel) -> tuple[NDArray[np.float64], N
     sizes = np.bincount(labels.reshape(-1), minlength=count + 1)[1:]
     middle = ndimage.center_of_mass(labels > 0, labels, index) if count else []
     centres = (np.asarray(middle, np.float64).reshape(-1, 3) + 0.5) * spacing_um
-    return centres, sizes * float(np.prod(spacing_um))
+    return centres, sizes.astype(np.float64) * float(np.prod(spacing_um))
 
 
 def paired(nuclei: Labels, golgi: Labels, spacing_um: Voxel, most_um: float) -> NDArray[np.int64]:

@@ -101,6 +101,9 @@ def segment(
     if predictor.output == "classes":
         msg = "model: names classes and finds no cells; call dermogan.class_map in place of segment"
         raise SimcellError(msg)
+    if predictor.output == "volume":
+        msg = "model: takes volumes; call dermogan.segment_volume in place of segment"
+        raise SimcellError(msg)
     diameter_px, scale = _rescaling(predictor, grey, diameter_px)
     if diameter_px is not None:
         options = Refinement(**{**options.model_dump(), "diameter_px": diameter_px})

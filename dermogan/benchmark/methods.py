@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from dermogan.benchmark.flowing import OnMaps, lacking
 from dermogan.benchmark.sets import Told
-from dermogan.cards import find_model, model_files
+from dermogan.cards import find_model, model_files, read_header
 from dermogan.classical import FIAP, NAMES, load_classical, load_fiap
 from dermogan.classical.thresholds import METHODS as THRESHOLDS
 from dermogan.errors import DermoganError
@@ -96,7 +97,7 @@ def methods(
     """
     chosen = _chosen(names)
     if not models and (not names or "models" in names):
-        models = list(model_files())
+        models = [name for name, file in model_files().items() if _shows_cells(file)]
     found = [
         Method(name, "filter" if name == GABOR else "threshold", (_classical(name),))
         for name in NAMES
@@ -174,6 +175,11 @@ def _mapped(make: Callable[[Told], Member], flows: Cellpose) -> Callable[[Told],
         return Member(OnMaps(member.predictor, flows), member.fit)
 
     return made
+
+
+def _shows_cells(file: Path) -> bool:
+    """Return whether a model is of cells in flat images; others have benchmarks of their own."""
+    return read_header(file).card.get("output") not in ("classes", "volume")
 
 
 def _trained(models: Sequence[str]) -> dict[str, list[Callable[[Told], Member]]]:

@@ -86,6 +86,9 @@ def export(
     from dermogan.model import load_model
 
     loaded = load_model(source)
+    if loaded.output == "volume":
+        msg = f"{os.fspath(model)}: takes volumes; export a model that shows membrane or filled"
+        raise DermoganError(msg)
     if loaded.output == "classes":
         msg = f"{os.fspath(model)}: names classes, whose edges tiles treat in another way"
         raise DermoganError(f"{msg}; export a model that shows membrane or filled")
