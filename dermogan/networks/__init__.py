@@ -14,7 +14,7 @@ from dermogan.networks.pyramid import PyramidNet
 from dermogan.networks.residual import ResidualUNet
 from dermogan.networks.resnet import ResNetGenerator
 from dermogan.networks.unet import UNetGenerator
-from dermogan.recipe import ResNet, SegmenterSpec, SystemSpec, UNet
+from dermogan.recipe import PairedSpec, ResNet, SystemSpec, UNet
 from dermogan.semantic import ClassMaps
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
 Generator = UNetGenerator | ResNetGenerator | PyramidNet | ResidualUNet
 
 
-def generator(spec: SegmenterSpec, channels: int = 1) -> Generator:
+def generator(spec: PairedSpec, channels: int = 1) -> Generator:
     """Build a generator from ``channels`` channels to one, without an output activation."""
     match spec:
         case UNet():
