@@ -89,6 +89,11 @@ Examples:
     metavar="NAME|FILE",
     help="Tissue to simulate, in place of the recipe's; as it is in the preset.",
 )
+@click.option(
+    "--weights",
+    metavar="FILE|MODEL",
+    help="What compares images in cgan-seg: VGG weights of torchvision (.pth), or a model.",
+)
 @click.option("--steps", type=click.IntRange(1), help="Instead of the recipe's budget.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
@@ -140,6 +145,7 @@ def train(
     out: Path,
     images: Path | None,
     preset: str | None,
+    weights: str | None,
     steps: int | None,
     resume: bool,
     overwrite: bool,
@@ -166,6 +172,11 @@ def train(
             raise DermoganError(f"{msg}; try --recipe dermogan")
         folder = json.dumps({"kind": "folder", "path": str(images)})  # JSON is YAML too
         recipe = recipe.with_set([f"data.images={folder}"])
+    if weights is not None:
+        if recipe.system.kind != "cgan-seg":
+            msg = f"--weights {weights}: the recipe {recipe.name} takes none; leave it out"
+            raise DermoganError(msg)
+        recipe = recipe.with_set([f"system.perceptual={json.dumps(weights)}"])
     recipe = recipe.with_set(assignments)
     if steps is not None:
         recipe = recipe.with_set([f"budget.steps={steps}"])

@@ -54,7 +54,7 @@ class ResNet(Spec):
 
 
 GeneratorSpec = Annotated[UNet | ResNet, Field(discriminator="kind")]
-SegmenterSpec = Annotated[
+PairedSpec = Annotated[
     UNet | ResNet | DeepSea | CellposeNet | EfficientNet, Field(discriminator="kind")
 ]
 
@@ -83,7 +83,7 @@ class Supervised(Spec):
     """A network on simulated pairs of image and prior."""
 
     kind: Literal["supervised"] = "supervised"
-    network: SegmenterSpec = UNet()
+    network: PairedSpec = UNet()
     dice: float = Field(1.0, ge=0, description="weight of the Dice loss")
     cross_entropy: float = Field(1.0, ge=0, description="weight of the cross-entropy")
     focal: float = Field(0.0, ge=0, le=10, description="focusing exponent; 0 = plain")
@@ -148,7 +148,7 @@ class CganSeg(FewShot):
     """A segmenter of few annotated images, and a maker of images that gives it more of them."""
 
     kind: Literal["cgan-seg"] = "cgan-seg"
-    network: SegmenterSpec = UNet(norm="batch")
+    network: PairedSpec = UNet(norm="batch")
     discriminator: PatchGan = PatchGan()
 
 

@@ -86,7 +86,7 @@ class Run:
             if len(networks)
         }
         self.step, self.best, self.best_step = 0, -1.0, 0
-        self._cpu_before = 0.0
+        self._cpu_before = -time.process_time()  # of what this process did before
         self.notes = [*self.data.notes(), *self.system.notes()]
         if not fresh and (folder / CHECKPOINT).exists():
             self._restore(load_checkpoint(folder / CHECKPOINT, recipe, seed))
@@ -261,7 +261,7 @@ class Run:
             one.load_state_dict(state["optimisers"][name])
         torch.set_rng_state(state["torch_rng"])
         self.best, self.best_step = state["best"]["score"], state["best"]["step"]
-        self._cpu_before = state["cpu_s"]
+        self._cpu_before += state["cpu_s"]
 
 
 def average_gradients(fabric: Fabric, parameters: list[nn.Parameter]) -> None:

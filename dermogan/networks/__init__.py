@@ -17,7 +17,7 @@ from dermogan.networks.residual import ResidualUNet
 from dermogan.networks.resnet import ResNetGenerator
 from dermogan.networks.unet import UNetGenerator
 from dermogan.networks.unet3d import UNet3dGenerator
-from dermogan.recipe import ResNet, SegmenterSpec, SystemSpec, UNet
+from dermogan.recipe import PairedSpec, ResNet, SystemSpec, UNet
 from dermogan.semantic import ClassMaps
 from dermogan.volumetric import UNet3d, Volumetric
 
@@ -43,7 +43,7 @@ Generator = (
 )
 
 
-def generator(spec: SegmenterSpec, channels: int = 1) -> Generator:
+def generator(spec: PairedSpec, channels: int = 1) -> Generator:
     """Build a generator from ``channels`` channels to one, without an output activation."""
     match spec:
         case UNet():

@@ -200,6 +200,9 @@ def test_the_protocol_from_the_command_line(folder: Path, tmp_path: Path) -> Non
         assert per_image.shape == (3, 11)
         np.testing.assert_allclose(per_image.mean(0)[:10], found["f1"])
         assert float(row["f1_50"]) == pytest.approx(found["f1"][0], abs=1e-6)
+    spent = [found["train_cpu_s"] for found in results]
+    assert spent[1] < spent[0]  # each training's own
+    assert spent[3] < spent[2]
     kept = out / "fold-1" / "cgan-few"
     assert len(list((kept / "labels").glob("*.tif"))) == 3
     assert read_model(kept / "model.safetensors")[1].data.pairs is not None
