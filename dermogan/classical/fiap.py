@@ -141,8 +141,8 @@ def region(image: Map, spec: Fiap) -> Mask:
 def contour(image: Map, steps: int) -> Mask:
     """Mark what a contour encloses that grows from the brightest parts until it meets edges.
 
-    Edges are those of the logarithm of brightness, blurred by half a cell, so that the net of membranes
-    is no edge, and light that falls off slowly is none.
+    Edges are those of the logarithm of brightness, blurred by half a cell: neither the net of
+    membranes is an edge, nor light that falls off slowly.
     """
     from skimage.filters import threshold_otsu
     from skimage.segmentation import (
