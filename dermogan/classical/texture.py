@@ -97,8 +97,11 @@ def _pairs(
     return counts.reshape(rows, columns, LEVELS, LEVELS)
 
 
-def informative(image: Map, machine: Machine) -> Mask:
-    """Mark where an image (y, x) shows something; all of it where it is too small to say."""
+def informative(image: Map, machine: Machine, doubt: float = 0.0) -> Mask:
+    """Mark where an image (y, x) shows something; all of it where it is too small to say.
+
+    What lies within ``doubt`` of the machine's line, on the wrong side, is marked too.
+    """
     if min(image.shape) < 2 * BLOCK_PX:
         return np.ones(image.shape, np.bool_)
     score = machine(features(image)).astype(np.float32)
@@ -108,7 +111,7 @@ def informative(image: Map, machine: Machine) -> Mask:
     top = left = BLOCK_PX // 2
     bottom, right = image.shape[0] - inner[0] - top, image.shape[1] - inner[1] - left
     whole = cv2.copyMakeBorder(grown, top, bottom, left, right, cv2.BORDER_REPLICATE)
-    return np.asarray(whole > 0)
+    return np.asarray(whole > -doubt)
 
 
 def learnt(

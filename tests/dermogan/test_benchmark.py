@@ -21,7 +21,8 @@ import dermogan.refine
 import dermogan.stars
 import simcell
 from dermogan import cards
-from dermogan.benchmark import score, sets, tables
+from dermogan.benchmark import flowing, score, sets, tables
+from dermogan.benchmark import methods as methods_module
 from dermogan.benchmark.methods import GROUPS, Member, Method, methods
 from dermogan.benchmark.score import Outcome, Row, measure
 from dermogan.benchmark.sets import Picture, Set, Told, Truth, folder_set, simulated
@@ -370,7 +371,8 @@ def test_the_command(folder: Path, run: Path, tmp_path: Path) -> None:
 
     rows = list(csv.DictReader(io.StringIO((out / "benchmark.csv").read_text())))
     by_name = {r["method"]: r for r in rows}
-    assert list(by_name)[2:] == ["ours", "stardist-gabor"]  # the best first
+    assert list(by_name)[-1] == "stardist-gabor"  # the best first
+    assert by_name.keys() == {"otsu", "gabor-watershed", "fiap", "ours", "stardist-gabor"}
     assert by_name["otsu"]["f1_50_median"] == "1"
     assert by_name["otsu"]["centre_f1_median"] == ""
     assert by_name["ours"]["seeds"] == "2"
@@ -475,3 +477,41 @@ def test_points_without_a_radius_to_tell() -> None:
     lonely = Truth(points_yx=np.array([[14.0, 14.0]]))
     with pytest.raises(SimcellError, match="--radius: missing"):
         measure(one(BRIGHT, lonely), [seer()])
+
+
+# Cellpose
+
+
+def test_rows_of_cellpose_say_what_they_lack(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flowing, "find_spec", lambda _: None)
+    names = ["cellpose", "dermogan-cellpose"]
+    found = methods(names, [f"rcm={run}"], lacks="x", cellpose="w")[:2]
+    assert [(m.name, m.lacks) for m in found] == [(n, "cellpose not installed") for n in names]
+    text = tables.as_markdown([measure(one(BRIGHT, Truth(labels=TRUTH)), found)])
+    assert "| cellpose (missing: cellpose not installed) | – |" in text
+    monkeypatch.setattr(flowing, "find_spec", lambda _: "there")
+    lacks = [m.lacks for m in methods(names, [f"rcm={run}"], lacks="x")[:2]]
+    assert lacks == ["no Cellpose weights, give --cellpose"] * 2
+
+
+def test_cellpose_sees_images_or_what_a_model_makes_of_them(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+
+    class _Flows:
+        def cells(self, image: np.ndarray, *_: object) -> tuple[np.ndarray, np.ndarray]:
+            seen.append(image)
+            return np.int32(image > image.mean()), np.zeros((1, *image.shape), np.float32)
+
+    monkeypatch.setattr(flowing, "find_spec", lambda _: "there")
+    monkeypatch.setattr(methods_module, "load_cellpose", lambda _: _Flows())
+    rows = methods(["cellpose", "dermogan-cellpose"], [f"dermogan={run}"], lacks="x", cellpose="w")
+    assert [row.name for row in rows[:2]] == ["cellpose", "dermogan-cellpose"]
+    image = BRIGHT.astype(np.float32)
+    for row in rows[:2]:
+        member = row.members[0](Told())
+        member.predictor.cells(image, 20.0, 0.5)  # type: ignore[union-attr]
+    assert np.array_equal(seen[0], image)
+    assert seen[1].min() >= 0  # interiors, as probabilities
+    assert seen[1].max() <= 1

@@ -183,7 +183,9 @@ class _Fixed(nn.Module):
 
 
 def test_the_losses_of_layers_by_hand() -> None:
-    spec = load_recipe("oct-unet").with_set(["system.boundary=3", "system.boundary_px=2"]).system
+    spec = (
+        load_recipe("oct-unet-paper").with_set(["system.boundary=3", "system.boundary_px=2"]).system
+    )
     system = LayersSystem(spec)  # type: ignore[arg-type]
     logits = torch.zeros(1, 5, 1, 4)
     logits[0, 3, 0, 2] = math.log(4)  # the junction has 1/2 there, the others 1/8
@@ -226,7 +228,7 @@ def test_every_level_has_a_loss_of_its_own() -> None:
     """With the coarse loss alone, nothing but the coarse U-Net learns."""
     system, given = batch("mosaic-cascade")
     assert isinstance(system, CascadeSystem)
-    system.maker_losses(given).parts["cross_entropy_4"].backward()
+    system.maker_losses(given).parts["cross_entropy_8"].backward()
     learnt = [any(p.grad is not None for p in part.parameters()) for part in system.network.parts]
     assert learnt == [True, False, False]
 
@@ -267,7 +269,7 @@ def test_layers_stay_the_right_way_up() -> None:
 
 
 def test_validation_scores_classes() -> None:
-    recipe = tiny("oct-unet")
+    recipe = tiny("oct-unet-paper")
     validator = Validator(recipe)
 
     class _Right(nn.Module):
