@@ -17,7 +17,7 @@ from dermogan.data import Data
 from dermogan.model import load_model
 from dermogan.networks import UNet3dGenerator, product
 from dermogan.recipe import load_recipe
-from dermogan.solids import probabilities, whole
+from dermogan.solids import faded, probabilities, spans, whole
 from dermogan.stacks import Stacks, cores, pad_to, stretched, varied, wanted
 from dermogan.systems import Patches, build_system
 from dermogan.systems.cyclegan3d import SolidTask
@@ -368,19 +368,26 @@ def test_the_product_fits_its_spec() -> None:
     assert network.multiple == load_recipe("unet-3d").multiple == 8
 
 
-def test_blocks_leave_no_seams() -> None:
+def test_blocks_are_as_the_whole_where_the_rim_is_wide_enough() -> None:
     network = UNet3dGenerator(1, 2, 2, 1).eval()
-    assert network.reach_px <= 16
-    volume = np.random.default_rng(0).random((5, 50, 36)).astype(np.float32)
+    assert network.reach_px < 20 // 2
+    volume = np.random.default_rng(0).random((5, 90, 36)).astype(np.float32)
     once = whole(network, volume, 2, torch.device("cpu"))
-    large = probabilities(network, volume, 2, 2, side=64, rim=16)
-    small = probabilities(network, volume, 2, 2, side=32, rim=16)
-    assert once.shape == small.shape == (2, 5, 50, 36)
+    large = probabilities(network, volume, 2, 2, side=96, rim=20)
+    shares: list[float] = []
+    small = probabilities(network, volume, 2, 2, side=40, rim=20, report=shares.append)
+    assert once.shape == small.shape == (2, 5, 90, 36)
     assert np.abs(large.astype(int) - small.astype(int)).max() <= 1
     assert large.std() > 1
-    shares: list[float] = []
-    probabilities(network, volume, 2, 2, side=32, rim=16, report=shares.append)
-    assert shares == pytest.approx([0.25, 0.5, 0.75, 1])
+    assert shares == pytest.approx([1 / 3, 2 / 3, 1])
+
+
+def test_what_blocks_count_adds_up() -> None:
+    for length, side in ((90, 40), (64, 64), (129, 32)):
+        total = np.zeros(length)
+        for start, stop in spans(length, side, 8):
+            total += faded(np.arange(length), (start, stop), length, 8)
+        np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
 def test_validation_scores_nuclei_and_golgi() -> None:
