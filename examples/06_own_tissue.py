@@ -34,8 +34,8 @@ from tifffile import imwrite
 import dermogan.cli
 import simcell.cli
 
-MINUTES, STEPS = 0.1, 8
-IMAGES, TRACED, SIDE = 3, 2, 112
+MINUTES, STEPS = 0.1, 4
+IMAGES, TRACED, SIDE = 2, 1, 96
 
 
 def microscope(number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -29,7 +29,7 @@ def test_every_number_has_its_meaning_beside_it() -> None:
     text = starter(load_preset("rcm-sg"), "mine")
     line = next(line for line in text.splitlines() if line.strip().startswith("looks:"))
     assert "speckle looks" in line
-    assert "(0.5 to 1000)" in line
+    assert "(0.5 to 100000)" in line
     density = next(line for line in text.splitlines() if line.strip().startswith("density:"))
     assert "varies below" in density
 

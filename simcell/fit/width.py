@@ -23,7 +23,8 @@ SHARES = (1.0, 0.7, 0.5, 0.35, 0.2)
 ENDS = (0.05, 0.95)
 """Quantiles between which a preset draws."""
 
-_SAMPLES = 16
+_SAMPLES = (8, 16)  # of each width, at least and at most
+_DRAWS = 60  # of the match, for one sample
 _WORSE = 1.1  # gap of samples to the images, over the least of all widths
 _FAR = 4.0  # spreads, from which on a gap counts no more
 _NORMAL_90 = 1.645
@@ -62,9 +63,9 @@ def widest(rig: Rig, found: Match, seed: int) -> float:
 def _made(rig: Rig, found: Match, share: float, seed: int, number: int) -> FloatArray:
     """Simulate images with numbers drawn one by one, and measure them: (samples, measures)."""
     low, high = np.clip(np.quantile(population(found, share), ENDS, axis=0), 0.0, 1.0)
-    rng = stream(seed, number, "fit.width")
-    units = low + (high - low) * rng.random((_SAMPLES, len(low)))
-    first = found.draws + number * _SAMPLES
+    count = min(max(found.draws // _DRAWS, _SAMPLES[0]), _SAMPLES[1])
+    units = low + (high - low) * stream(seed, number, "fit.width").random((count, len(low)))
+    first = found.draws + number * count
     return np.concatenate([rig.simulated(row, seed, first + i) for i, row in enumerate(units)])
 
 

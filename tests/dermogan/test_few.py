@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -189,7 +190,9 @@ def test_the_protocol_from_the_command_line(folder: Path, tmp_path: Path) -> Non
     command = ["protocol", folder, "-o", out, "--recipe", recipe, "--folds", 2, "--few", 1]
     command += ["--validation", 2, "--quiet", "--scenario", "cgan-few"]
     command += ["--scenario", "conventional-many"]
+    began = time.process_time()
     done = said(*command)
+    used = time.process_time() - began
     assert done.exit_code == 0, done.output
     with (out / "protocol.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -201,8 +204,7 @@ def test_the_protocol_from_the_command_line(folder: Path, tmp_path: Path) -> Non
         np.testing.assert_allclose(per_image.mean(0)[:10], found["f1"])
         assert float(row["f1_50"]) == pytest.approx(found["f1"][0], abs=1e-6)
     spent = [found["train_cpu_s"] for found in results]
-    assert spent[1] < spent[0]  # each training's own
-    assert spent[3] < spent[2]
+    assert sum(spent) <= used + 0.05 * len(spent)  # each training's own, told to a tenth
     kept = out / "fold-1" / "cgan-few"
     assert len(list((kept / "labels").glob("*.tif"))) == 3
     assert read_model(kept / "model.safetensors")[1].data.pairs is not None
