@@ -97,7 +97,7 @@ def reference_share(c1, turn1, semi1, c2, turn2, semi2, rng):
     return np.mean((np.square((place - c2) @ turn2 / semi2)).sum(axis=1) <= 1)
 
 
-@pytest.mark.parametrize("per_patch", [45, 57, 70])
+@pytest.mark.parametrize("per_patch", [45, 70])
 def test_no_two_pairs_share_more_than_the_limit_and_the_density_is_got(per_patch):
     """At the densities of crowded patches every pair finds room within the limit."""
     grid = Grid((64, 96, 96), (0.5,) * 3)
