@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from dermogan.checkpoint import changes, load_checkpoint, machine, save_checkpoint, versions
-from dermogan.data import Data, Feed
+from dermogan.data import Data
 from dermogan.errors import DermoganError
+from dermogan.feed import Feed
 from dermogan.files import write_whole
 from dermogan.model import SUFFIX, save_model
 from dermogan.networks import BatchNorm, Generator, freeze

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from dermogan.data import feed
 from dermogan.errors import DermoganError, need
+from dermogan.feed import feed
 from dermogan.files import write_whole
 from dermogan.model import SUFFIX
 from dermogan.recipe import Recipe

@@ -94,3 +94,29 @@ class System(nn.Module, ABC):
         del patches, made
         msg = f"{type(self).__name__} names judges and does not say what they lose"
         raise AssertionError(msg)
+
+
+class OneNetwork(System):
+    """A system that is one network, on simulated pairs.
+
+    Attributes
+    ----------
+    network : nn.Module
+        Set by those that build on this.
+    """
+
+    network: nn.Module
+
+    def makers(self) -> list[nn.Module]:
+        """Return the one network."""
+        return [self.network]
+
+    @property
+    def product(self) -> nn.Module:
+        """The one network."""
+        return self.network
+
+    def seen_by_product(self, patches: Patches) -> Tensor:
+        """Return the simulated images."""
+        seen: Tensor = patches.pair_images
+        return seen

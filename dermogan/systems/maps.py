@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dermogan.networks import pyramid
+from dermogan.networks import PyramidNet, pyramid
 from dermogan.semantic import ClassMaps
-from dermogan.systems.base import Patches, System
+from dermogan.systems.base import OneNetwork
 
 
-class MapSystem(System):
+class MapSystem(OneNetwork):
     """A network on simulated pairs of image and class map.
 
     Parameters
@@ -18,26 +18,13 @@ class MapSystem(System):
     spec : ClassMaps
     """
 
+    network: PyramidNet
     weights: Tensor
 
     def __init__(self, spec: ClassMaps) -> None:
         super().__init__()
         self.network = pyramid(spec)
         self.register_buffer("weights", torch.tensor(spec.class_weights), persistent=False)
-
-    def makers(self) -> list[nn.Module]:
-        """Return the one network."""
-        return [self.network]
-
-    @property
-    def product(self) -> nn.Module:
-        """The one network."""
-        return self.network
-
-    def seen_by_product(self, patches: Patches) -> Tensor:
-        """Return the simulated images."""
-        seen: Tensor = patches.pair_images
-        return seen
 
 
 def shown(logits: Tensor) -> Tensor:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from dermogan.networks import PatchDiscriminator, solid
-from dermogan.systems.base import Patches, System
+from dermogan.systems.base import OneNetwork
 from dermogan.volumetric import SolidJudge, Volumetric
 
 
-class MaskSystem(System):
+class MaskSystem(OneNetwork):
     """A network on simulated pairs of volume and masks.
 
     Parameters
@@ -20,20 +20,6 @@ class MaskSystem(System):
     def __init__(self, spec: Volumetric) -> None:
         super().__init__()
         self.network = solid(spec.network, 1, spec.channels)
-
-    def makers(self) -> list[nn.Module]:
-        """Return the one network."""
-        return [self.network]
-
-    @property
-    def product(self) -> nn.Module:
-        """The one network."""
-        return self.network
-
-    def seen_by_product(self, patches: Patches) -> Tensor:
-        """Return the simulated volumes."""
-        seen: Tensor = patches.pair_images
-        return seen
 
 
 def dice_of_channels(probability: Tensor, target: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
 
 from dermogan.encoder import EfficientNet
 from dermogan.losses import cross_entropy, dice
@@ -11,10 +10,10 @@ from dermogan.networks import generator
 from dermogan.networks.efficientnet import EfficientNetUNet
 from dermogan.networks.pretrained import load_encoder
 from dermogan.recipe import Supervised
-from dermogan.systems.base import Outcome, Patches, System
+from dermogan.systems.base import OneNetwork, Outcome, Patches
 
 
-class SupervisedSystem(System):
+class SupervisedSystem(OneNetwork):
     """A network from images to priors, by Dice and cross-entropy."""
 
     def __init__(self, spec: Supervised) -> None:
@@ -24,20 +23,6 @@ class SupervisedSystem(System):
         if isinstance(spec.network, EfficientNet) and spec.network.weights:
             assert isinstance(self.network, EfficientNetUNet)
             load_encoder(self.network, spec.network.weights)
-
-    def makers(self) -> list[nn.Module]:
-        """Return the one network."""
-        return [self.network]
-
-    @property
-    def product(self) -> nn.Module:
-        """The one network."""
-        return self.network
-
-    def seen_by_product(self, patches: Patches) -> Tensor:
-        """Return the simulated images."""
-        seen: Tensor = patches.pair_images
-        return seen
 
     def maker_losses(self, patches: Patches) -> Outcome:
         """Compare the network's priors with the simulated ones."""

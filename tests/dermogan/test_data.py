@@ -15,9 +15,10 @@ import tifffile
 from PIL import Image
 
 import simcell
-from dermogan.data import NOISE_CHANNELS, Batch, Data, feed
+from dermogan.data import NOISE_CHANNELS, Batch, Data
 from dermogan.domains import Augment, FolderSource, PresetSource
 from dermogan.errors import DermoganError
+from dermogan.feed import feed
 from dermogan.filters import Normaliser, apply, local_normalise
 from dermogan.folder import Folder
 from dermogan.recipe import Recipe, load_recipe
@@ -98,7 +99,7 @@ def test_workers_change_nothing() -> None:
 def test_waiting_for_the_first_batch_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([10.0, 15.0, 16.0, 18.0, 20.0, 20.5])
     with feed(Data(supervised(), 2), range(3)) as batches:
-        monkeypatch.setattr("dermogan.data.time.perf_counter", lambda: next(ticks))
+        monkeypatch.setattr("dermogan.feed.time.perf_counter", lambda: next(ticks))
         for _ in range(3):
             batches.next()
     assert (batches.first_s, batches.began_s, batches.waited_s) == (5, 15, 2.5)
@@ -121,7 +122,8 @@ def test_a_killed_worker_is_told() -> None:
 
 TRAINER = """
 import os, signal
-from dermogan.data import Data, feed
+from dermogan.data import Data
+from dermogan.feed import feed
 from dermogan.recipe import Recipe
 if __name__ == "__main__":
     with feed(Data(Recipe.from_text(open("recipe.yaml").read()), 0), range(100)) as batches:
