@@ -115,6 +115,7 @@ _RCM = (
     Knob("noise.photons", 50.0, 3e5, True),
     Knob("noise.read_noise", 0.0005, 0.04, True),
     Knob("noise.jitter_um", 0.0, 1.5, unit="pixel"),
+    Knob("noise.interlace", 0.0, 0.06, always=True),
     Knob("psf_um", 0.6, 6.0, True, "pixel"),
 )
 _OPTICS = (

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from simcell.arrays import Image
 from simcell.fields import FWHM, blur, perlin_noise, smooth_noise
-from simcell.imaging.detector import detect, shift_lines, speckle
+from simcell.imaging.detector import detect, interlace, shift_lines, speckle
 from simcell.imaging.spots import add_spots, nuclei
 from simcell.imaging.view import View
 from simcell.rng import Streams
@@ -48,6 +48,7 @@ def image(spec: Rcm, view: View, streams: Streams) -> NDArray[np.uint8]:
     signal *= speckle(
         signal.shape, noise.looks, noise.speckle_um / spacing, streams("imaging.speckle")
     )
+    interlace(signal, noise.interlace)
     return detect(
         signal, spec.gain, spec.offset, noise.photons, noise.read_noise, streams("imaging.detector")
     )

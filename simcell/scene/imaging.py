@@ -144,6 +144,9 @@ class RcmNoise(Spec):
     jitter_um: float = Field(
         0.12, ge=0.0, le=20.0, description="shift of scan lines (standard deviation) in µm"
     )
+    interlace: float = Field(
+        0.0, ge=0.0, le=0.5, description="how much brighter every other scan line is, relatively"
+    )
 
     @model_validator(mode="before")
     @classmethod

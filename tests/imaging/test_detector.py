@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simcell.imaging.detector import detect, shift_lines, speckle
+from simcell.imaging.detector import detect, interlace, shift_lines, speckle
 
 SHAPE = (512, 512)
 
@@ -83,3 +83,10 @@ def test_lines_shift_by_the_spread_asked_for():
 def test_no_jitter_is_no_change():
     image = np.random.default_rng(0).random((20, 20)).astype(np.float32)
     assert shift_lines(image, 0.0, np.random.default_rng(1)) is image
+
+
+def test_every_other_line_is_brighter_by_what_was_asked_for():
+    image = np.full((20, 30), 0.5, np.float32)
+    interlace(image, 0.1)
+    assert image[0::2].mean() - image[1::2].mean() == pytest.approx(0.1 * 0.5, rel=1e-5)
+    assert image.mean() == pytest.approx(0.5, rel=1e-6)
