@@ -1,7 +1,9 @@
 """Tissue without gaps: density, order, kind of diagram, wavy borders, lines, vacancies, island.
 
 Decision: order has two sources here, the hard core of the seeds and the Lloyd steps after
-it. Both are estimated; where data cannot tell them apart their intervals say so.
+it. Both are estimated; where data cannot tell them apart their intervals say so. Where images
+differ much in the size of their cells, order is looked for in Lloyd steps, which go with the
+cells; a hard core, whose distance does not, would be dense in one image and loose in another.
 
 Decision: cells are those of a Voronoi diagram unless the data exclude radii that are all
 alike; then they are those of a power diagram.
@@ -31,6 +33,9 @@ from simcell.scene import Scene
 Report = Callable[[str, float], None]
 _EQUAL = 0.06  # spread of radii that counts as none
 _APART = Free("apart", 0.05, 0.82)
+_LOOSE = Free("apart", 0.05, 0.2)  # where images differ in the size of their cells,
+_MORE = Free("steps", 0.0, float(np.log(26.0)))  # and Lloyd steps make all the order
+_UNLIKE = 2.0  # ratio of densities from which they do
 _STEPS = Free("steps", 0.0, float(np.log(16.0)))
 _WAVY = Free("wavy", 0.0, 0.12)
 _SPREAD = Free("spread", 0.0, 0.6)
@@ -105,7 +110,7 @@ def fit_labels(
     wave = _wave(like, view.side_um)
     observed = of_labels(view.fields)
     made = _measuring(view, wave, seed, of_labels)
-    free = [_APART, _STEPS, _WAVY, _SPREAD]
+    free = [*_order(density), _WAVY, _SPREAD]
     told = _told(report, 0.0, 0.75, sum(_ROUNDS))
     first = invert(free, made, observed, stream(seed, 0, "fit.tissue"), _ROUNDS, told)
     power, second = first.low["spread"] > _EQUAL, first
@@ -138,7 +143,7 @@ def fit_centres(
     view = View(enough(coarse, density.value), density.value)
     observed = of_centres(view.fields)
     found = invert(
-        [_APART, _STEPS],
+        _order(density),
         _measuring(view, _wave(like, view.side_um), seed, of_centres),
         observed,
         stream(seed, 0, "fit.centres"),
@@ -153,6 +158,11 @@ def fit_centres(
         _of_like(like, "cells.undulation_um", 0.8, blind),
         _of_like(like, "cells.vacancy", 0.0, "a missing cell and a large one look alike"),
     ]
+
+
+def _order(density: Density) -> list[Free]:
+    """Return the ends between which the hard core, over the side of a cell, and Lloyd steps lie."""
+    return [_LOOSE, _MORE] if density.most > _UNLIKE * density.least else [_APART, _STEPS]
 
 
 def _coarse(field: Field, density: float) -> Field:
@@ -208,6 +218,8 @@ def _density_estimate(density: Density, said: str) -> Estimate:
 
 def _order_estimates(found: Inverted, view: View, said: str, density: Density) -> list[Estimate]:
     how = f"simulations that look alike; {said}"
+    if _LOOSE in _order(density):
+        how += "; kept small, as cells differ in size between images"
     closest = float((MM_IN_UM**2 / density.most) ** 0.5)
     lloyd = {k: float(np.expm1(v["steps"])) for k, v in _ends(found).items()}
     apart = {k: v["apart"] * view.side_um for k, v in _ends(found).items()}
