@@ -14,11 +14,6 @@ Balding, Genetics 162, 2025 (2002).
 Decision: a budget is a number of draws, worked out from minutes at a nominal speed. A clock would
 make the answer depend on how busy the machine is.
 
-Decision: the last part of the budget looks for the numbers whose samples look most like the
-images and asks nothing else (`simcell.fit.closest`). Where the regression's answer looks clearly
-less alike, the model is not the microscope, and the middle of the answer moves there; its width
-stays.
-
 Decision: measures that not even the draws that look most like the real images have, as the model
 is not the microscope, are named and left out: a regression would follow a single one of them to
 numbers that fit nothing else.
@@ -26,7 +21,7 @@ numbers that fit nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -36,10 +31,9 @@ import numpy as np
 from simcell.arrays import BoolArray, FloatArray
 from simcell.batch.pool import Job, run_here, run_in_processes
 from simcell.batch.progress import reported
-from simcell.fit.closest import closest
 from simcell.rng import stream
 
-ROUNDS = 4  # the last one looks for the closest numbers
+ROUNDS = 4
 _DRAW_SECONDS_PER_PIXEL = 1.0e-6
 _FEWEST, _MOST = 60, 1500  # draws in a round
 _RIDGES = np.logspace(-2, 4, 13)  # strengths of the penalty, in squares of a unit feature
@@ -52,9 +46,6 @@ _LEAST_ALIKE = 20  # draws
 _FIRST = 0.25  # of a measure's spread over a round, in which its gap is told
 _FAR = 4.0  # spreads, from which on a gap counts no more
 _STRANGE = 2.5  # spreads from which on a measure is out of the model's reach
-_BEGIN = 0.1  # share of a round, of the draws that look most alike, about which to look closer
-_TRIALS = 8  # draws by which two answers are compared
-_CLEARLY = 0.85  # gap of the closer one over that of the other
 
 
 class Rig(Protocol):
@@ -137,53 +128,23 @@ def match(
     count = draws_per_round(minutes, rig.pixels)
     box = np.stack([np.zeros(rig.unknowns), np.ones(rig.unknowns)])
     rounds: list[tuple[FloatArray, FloatArray]] = []
-    with reported(ROUNDS * count + 2 * _TRIALS, 0, progress, "draws") as advance:
-
-        def measure(units: FloatArray, first: int) -> FloatArray:
-            measured = np.zeros((len(units), *observed.shape))
-            for i, row in _run(_Draw(rig, units, seed, first), len(units), workers):
+    with reported(ROUNDS * count, 0, progress, "draws") as advance:
+        for number in range(ROUNDS):
+            units = _spread_out(box, count, seed, number)
+            job = _Draw(rig, units, seed, number * count)
+            measured = np.zeros((count, *observed.shape))
+            for i, row in _run(job, count, workers):
                 measured[i] = row
                 advance(1)
-            return measured
-
-        for number in range(ROUNDS - 1):
-            units = _spread_out(box, count, seed, number)
-            rounds.append((units, measure(units, number * count)))
+            rounds.append((units, measured))
             # Far from the answer nothing looks alike, and every measure shows the way.
             strict = number >= ROUNDS // 2
-            alike = most_alike(rounds, observed, count)
-            samples, strange = infer(*alike, observed, strict=strict)
-            box = _around(np.clip(samples, 0.0, 1.0))
-        samples = _closer(samples, rounds, observed, measure, count, seed)
+            samples, strange = infer(*most_alike(rounds, observed), observed, strict=strict)
+            samples = np.clip(samples, 0.0, 1.0)
+            box = _around(samples)
     between = _between(rounds, observed)
     names = tuple(name for name, odd in zip(rig.measures, strange, strict=True) if odd)
-    return Match(samples, between, len(observed), ROUNDS * count + 2 * _TRIALS, names)
-
-
-def _closer(
-    samples: FloatArray,
-    rounds: list[tuple[FloatArray, FloatArray]],
-    observed: FloatArray,
-    measure: Callable[[FloatArray, int], FloatArray],
-    count: int,
-    seed: int,
-) -> FloatArray:
-    """Move the answer to where samples look most like the images, where that is clearly more."""
-    start, _ = most_alike(rounds, observed, max(int(_BEGIN * count), 2))
-    gaps = _gap_to(rounds[0][1], observed)
-    done = (ROUNDS - 1) * count
-    found = closest(
-        lambda units, first: gaps(measure(units, done + first)),
-        start,
-        count,
-        stream(seed, 0, "fit.closest"),
-    )
-    told = np.clip(np.median(samples, axis=0), 0.0, 1.0)
-    pair = np.repeat(np.stack([told, found]), _TRIALS, axis=0)
-    told_gap, found_gap = gaps(measure(pair, done + count)).reshape(2, _TRIALS).mean(axis=1)
-    if found_gap <= _CLEARLY * told_gap:
-        samples = samples + found - np.median(samples, axis=0)
-    return np.clip(samples, 0.0, 1.0)
+    return Match(samples, between, len(observed), ROUNDS * count, names)
 
 
 def draws_per_round(minutes: float, pixels: int) -> int:
@@ -236,31 +197,17 @@ def _around(samples: FloatArray) -> FloatArray:
 
 
 def most_alike(
-    rounds: list[tuple[FloatArray, FloatArray]], observed: FloatArray, count: int
+    rounds: list[tuple[FloatArray, FloatArray]], observed: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the draws (units, measured) that look most like the real images."""
+    """Return the draws (units, measured) that look most like the real images, one round's worth."""
     units = np.concatenate([u for u, _ in rounds])
     measured = np.concatenate([m for _, m in rounds])
-    gaps = _gap_to(rounds[0][1], observed)(measured)
-    chosen = np.sort(np.argsort(gaps, kind="stable")[:count])
+    rows, row = measured.mean(axis=1), observed.mean(axis=0)
+    good = np.isfinite(row) & np.isfinite(rows).all(axis=0)
+    scale = _FIRST * rounds[0][1].mean(axis=1)[:, good].std(axis=0) + 1e-9
+    gaps = _gaps(rows[:, good] / scale, row[good] / scale)
+    chosen = np.sort(np.argsort(gaps, kind="stable")[: len(rounds[-1][0])])
     return units[chosen], measured[chosen]
-
-
-def _gap_to(widest: FloatArray, observed: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    """Return what tells how far images (n, images, k) are from the real ones, on average.
-
-    ``widest`` are those of the first round, by whose spread each measure counts.
-    """
-    row = observed.mean(axis=0)
-    spread = _FIRST * widest.mean(axis=1).std(axis=0) + 1e-9
-    good = np.isfinite(row) & np.isfinite(spread)
-
-    def gaps(measured: FloatArray) -> FloatArray:
-        off = np.abs(measured.mean(axis=1)[:, good] - row[good]) / spread[good]
-        # What a sample does not have at all counts as far off.
-        return np.asarray(np.minimum(np.nan_to_num(off, nan=_FAR), _FAR).mean(axis=1), np.float64)
-
-    return gaps
 
 
 def infer(
