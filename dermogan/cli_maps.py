@@ -35,7 +35,8 @@ def refuse(
         if value in (None, ()) or value == usual.get(name):
             continue
         first = value[0] if isinstance(value, tuple) else value
-        msg = f"--{name} {first}: goes with models of cells, this one {shown}; leave it out"
+        said = f"--{name}" if value is True else f"--{name} {first}"
+        msg = f"{said}: goes with models of cells, this one {shown}; leave it out"
         raise SimcellError(msg)
 
 

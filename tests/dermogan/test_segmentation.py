@@ -20,6 +20,7 @@ from dermogan.images import read_labels, read_picture
 from dermogan.refine import Refinement
 from dermogan.segmentation import _room, overlay, segment, table_of
 from dermogan.tiles import predict
+from dermogan.turns import Turned
 from simcell import SimcellError
 
 # Tiles
@@ -290,6 +291,35 @@ def test_command_refuses_what_it_cannot_do(
     assert isinstance(result.exception, SimcellError)
     assert said in str(result.exception)
     assert not Path("out").exists()
+
+
+def test_turned_predictors_say_the_same_of_a_turned_image() -> None:
+    # One whose kernels know up from down and left from right.
+    plain = Convolutional()
+    batch = noise((40, 28))[None, None] / 100 - 1
+    turned = np.ascontiguousarray(np.rot90(batch[..., ::-1], axes=(2, 3)))
+    back = np.rot90(Turned(plain).predict(turned), -1, axes=(2, 3))[..., ::-1]
+    assert np.allclose(Turned(plain).predict(batch), back, atol=1e-6)
+    alone = np.rot90(plain.predict(turned), -1, axes=(2, 3))[..., ::-1]
+    assert not np.allclose(plain.predict(batch), alone, atol=0.01)
+    assert np.allclose(Turned(Identity()).predict(batch), batch, atol=1e-6)
+
+
+def test_turns_are_asked_for_and_go_with_models_of_cells_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(cli_segment, "_load", lambda *_: Identity())
+    monkeypatch.setattr(
+        "dermogan.segmentation.segment",
+        lambda predictor, image, **_: seen.append(predictor) or segment(predictor, image),
+    )
+    image = save(tmp_path / "one.png", honeycomb())
+    assert run(image, "-m", "any", "-o", tmp_path / "out", "--turns").exit_code == 0
+    assert [type(one) for one in seen] == [Turned]
+    for model in ("oct", "fiap"):
+        result = run(image, "-m", model, "-o", tmp_path / "other", "--turns")
+        assert "--turns: goes with" in str(result.exception)
 
 
 def test_options_reach_the_refinement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
