@@ -137,7 +137,7 @@ TRUTH = {
 @pytest.fixture(scope="module")
 def matched() -> dict[str, Estimate]:
     made = small(*["examples/cornea/drawn.yaml", *(f"{p}={v}" for p, v in TRUTH.items())])
-    found = fit_imaging(images_of(made, seed=11), small(), seed=2, minutes=0.1)
+    found = fit_imaging(images_of(made, seed=11), small(), seed=2, minutes=0.15)
     return {estimate.path: estimate for estimate in found}
 
 
