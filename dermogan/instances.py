@@ -1,8 +1,8 @@
 """Nuclei and Golgi, one by one, out of maps of a volume, and which Golgi belongs to which nucleus.
 
 A cell is a nucleus and the Golgi in or on it. Cells grow from markers by a watershed within all
-that is nucleus or Golgi: from the cores of cells, where a model shows them, else from the maxima of
-the distance to the outline. What of a cell is Golgi is none of its nucleus.
+that is nucleus or Golgi: the maxima of the distance to the outline, to that of the cores of cells
+where a model shows them. What of a cell is Golgi is none of its nucleus.
 
 Decision: pairs are those that together lie nearest (Hungarian method). Between a Golgi and a
 nucleus counts the gap between their surfaces plus the distance of their centres: neighbours of
@@ -46,7 +46,7 @@ class Splitting(Spec):
     """How maps become nuclei and Golgi."""
 
     threshold: float = Field(0.5, gt=0, lt=1, description="probability of nuclei and Golgi")
-    core_threshold: float = Field(0.5, gt=0, lt=1, description="probability of cores")
+    core_threshold: float = Field(0.7, gt=0, lt=1, description="probability of cores")
     bump_um: float = Field(
         0.4, gt=0, le=100, description="how far a maximum of the distance must stand out"
     )
@@ -94,9 +94,11 @@ def split(
     if options.golgi == "absent":
         is_golgi[:] = False
     if len(probability) > 2:
-        core = probability[2] > round(255 * options.core_threshold)
+        core = tissue & (probability[2] > round(255 * options.core_threshold))
         height = ndimage.gaussian_filter(probability[2].astype(np.float32), 1.0)
-        cells = grown(height, core & tissue, tissue)
+        # Cores of a model that is not sure join; their own necks part them.
+        markers = middles(core, spacing_um, 0.5 * options.bump_um)[0]
+        cells = grown(height, markers, tissue)
     else:
         cells = parted(tissue, spacing_um, options.bump_um)
     cells[is_golgi] = 0
@@ -119,10 +121,16 @@ def grown(height: NDArray[np.float32], core: Mask, tissue: Mask) -> Labels:
 
 def parted(mask: Mask, spacing_um: Voxel, bump_um: float) -> Labels:
     """Part what touches at its necks, where the distance to the outline has a saddle."""
+    markers, smooth = middles(mask, spacing_um, bump_um)
+    return grown(smooth, markers, mask)
+
+
+def middles(mask: Mask, spacing_um: Voxel, bump_um: float) -> tuple[Mask, NDArray[np.float32]]:
+    """Return the maxima of the distance to the outline that stand out, and that distance."""
     padded = np.pad(mask, 1, mode="edge")  # the frame is no outline
     inside = ndimage.distance_transform_edt(padded, sampling=spacing_um)[1:-1, 1:-1, 1:-1]
     smooth = ndimage.gaussian_filter(inside, 0.7).astype(np.float32)
-    return grown(smooth, h_maxima(smooth, bump_um).astype(bool) & mask, mask)
+    return h_maxima(smooth, bump_um).astype(bool) & mask, smooth
 
 
 def pieces(labels: Labels, least: float) -> Labels:
