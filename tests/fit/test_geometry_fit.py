@@ -162,6 +162,18 @@ def test_the_interval_of_a_density_widens_with_what_images_differ_by() -> None:
     assert unlike.least < 650 < 1400 < unlike.most
 
 
+def test_lloyd_steps_carry_the_order_where_images_differ_in_the_size_of_cells() -> None:
+    alike = density_of(np.full(5, 1000.0), 1000.0, 0.02)
+    unlike = density_of(np.array([500.0, 700, 1000, 2000, 4000]), 1000.0, 0.02)
+    core, steps = tissue._order(alike)
+    loose, more = tissue._order(unlike)
+    assert (core.name, steps.name) == (loose.name, more.name) == ("apart", "steps")
+    assert core.high > 0.8
+    # Beside images of four times the cells, no distance of seeds may matter.
+    assert 2 * loose.high < 0.5
+    assert more.high > steps.high
+
+
 def test_ranges_hold_intervals_and_stay_in_bounds() -> None:
     one = around("cells.lloyd", {"low": 0.1, "value": 1.0, "high": 3.0}, "", most=3.2)
     assert one.vary is not None
