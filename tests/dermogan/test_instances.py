@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from click.testing import CliRunner
 from numpy.typing import NDArray
+from scipy import ndimage
 from tiny import tiny
 
 import simcell
@@ -89,6 +90,18 @@ def test_what_looks_like_golgi_may_be_nucleus() -> None:
     found = split(maps, UM, Splitting(golgi="absent"))
     assert (found.nuclei.max(), found.golgi.max()) == (2, 0)
     assert (found.nuclei[one] > 0).all()
+
+
+def test_cores_that_join_are_parted_at_their_neck() -> None:
+    maps, (one, other, _, _) = two_cells()
+    maps[2] |= 255 * ball(maps[2].shape, (8.0, 8.0, 14.0), 1.6).astype(np.uint8)
+    maps[1] = 0
+    assert ndimage.label(maps[2], np.ones((3, 3, 3)))[1] == 1
+    found = split(maps, UM, Splitting(bump_um=1.0, golgi="absent"))
+    assert found.nuclei.max() == 2
+    assert found.nuclei[8, 16, 16] != found.nuclei[8, 16, 40]
+    assert one[8, 16, 16]
+    assert other[8, 16, 40]
 
 
 def test_tissue_without_a_core_is_a_cell() -> None:

@@ -252,3 +252,11 @@ def test_a_hole_is_no_furrow():
         _image(view, **soft)[around].mean(), rel=0.02
     )
     assert _image(holed, **soft)[100, 100] < 0.05
+
+
+def test_interlaced_frames_have_brighter_even_lines():
+    plain, laced = _image(), _image(noise={**QUIET["noise"], "interlace": 0.2})
+    inside = np.s_[4 : CELL - 4, 4 : CELL - 4]  # of a cell, away from its membrane
+    ratio = laced[inside] / plain[inside]
+    assert ratio[0::2].mean() == pytest.approx(1.1, abs=0.01)
+    assert ratio[1::2].mean() == pytest.approx(0.9, abs=0.01)
