@@ -16,10 +16,10 @@ from simcell.arrays import FloatArray, Image, IntArray
 from simcell.compare.classifier import Gap, two_sample
 from simcell.compare.measured import Measured
 from simcell.describe.grey import grey_of, summary
+from simcell.describe.squares import SIDE_PX, corners, some
 from simcell.rng import stream
 
 Layer = Literal["image", "relief"]
-SIDE_PX = 64
 _LEAST_PX = 24
 _MOST = 8  # patches of one image
 _MOST_ALL = 1600  # of one source
@@ -62,21 +62,13 @@ def patches(source: Sequence[Measured], layer: Layer, side: int) -> list[Patch]:
             continue
         places = [
             (y, x)
-            for y in _starts(picture.shape[0], side)
-            for x in _starts(picture.shape[1], side)
+            for y, x in corners(picture.shape, side)
             if layer == "image" or m.field.known[y : y + side, x : x + side].mean() >= _KNOWN
         ]
-        keep = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round())
-        for place in keep.astype(int) if places else ():
-            y, x = places[place]
+        for y, x in some(places, most):
             cut = np.ascontiguousarray(picture[y : y + side, x : x + side])
             found.append(Patch(number, y, x, side, _features(cut)))
     return found
-
-
-def _starts(length: int, side: int) -> list[int]:
-    """Return starts of as many patches as fit side by side, spread over the length."""
-    return [int(s) for s in np.linspace(0, length - side, max(length // side, 1)).round()]
 
 
 def _features(picture: Image) -> dict[str, float]:

@@ -19,9 +19,9 @@ from simcell.errors import SimcellError
 from simcell.fit.answers import estimates_of, out_of_reach, taken
 from simcell.fit.estimate import Estimate
 from simcell.fit.knobs import FIXED, Knob, allowed, is_on, knobs_of
-from simcell.fit.matching import match
+from simcell.fit.nearest import closest
 from simcell.fit.patches import cut, on_borders
-from simcell.fit.rigs import Bench, Patch
+from simcell.fit.rigs import Bench, Patch, Squares
 from simcell.fit.width import widest
 from simcell.paths import find
 from simcell.preset import Preset
@@ -93,11 +93,15 @@ def fit_imaging(
     ]
     fixed, notes = fixed_of(like, part)
     bench = Bench(tuple(patches), like, tuple(knobs), fixed, part)
-    found = match(bench, seed=seed, minutes=minutes, workers=workers, progress=progress)
+    stretch = stretch_of(like, patches)
+    images = tuple(f.image for f in fields if f.image is not None)
+    squares = Squares(images, like, tuple(knobs), fixed, stretch)
+    found = closest(
+        (bench, squares), seed=seed, minutes=minutes, workers=workers, progress=progress
+    )
     how = f"matched, {len(both)} images on their labels"
     if any(shift):
         how += f" moved {shift[0]:+d}, {shift[1]:+d} px (y, x) onto the borders"
-    stretch = stretch_of(like, patches)
     share = widest(bench, found, seed)
     made = estimates_of(found, knobs, fixed, how, stretch, share)
     return [*made, *taken(like, scale, made, notes), *out_of_reach(found, kind)]

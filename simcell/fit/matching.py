@@ -21,7 +21,7 @@ numbers that fit nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -131,12 +131,7 @@ def match(
     with reported(ROUNDS * count, 0, progress, "draws") as advance:
         for number in range(ROUNDS):
             units = _spread_out(box, count, seed, number)
-            job = _Draw(rig, units, seed, number * count)
-            measured = np.zeros((count, *observed.shape))
-            for i, row in _run(job, count, workers):
-                measured[i] = row
-                advance(1)
-            rounds.append((units, measured))
+            rounds.append((units, rows_of(rig, units, seed, number * count, workers, advance)))
             # Far from the answer nothing looks alike, and every measure shows the way.
             strict = number >= ROUNDS // 2
             samples, strange = infer(*most_alike(rounds, observed), observed, strict=strict)
@@ -157,6 +152,23 @@ def draws_per_round(minutes: float, pixels: int) -> int:
     """
     count = int(60.0 * minutes / (_DRAW_SECONDS_PER_PIXEL * max(pixels, 1)) / ROUNDS)
     return min(max(count, _FEWEST), _MOST)
+
+
+def rows_of(
+    rig: Rig,
+    units: FloatArray,
+    seed: int,
+    first: int,
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda _: None,
+) -> FloatArray:
+    """Simulate with numbers (n, unknowns), draws ``first`` and on; measure: (n, patches, k)."""
+    job = _Draw(rig, units, seed, first)
+    rows: dict[int, FloatArray] = {}
+    for i, row in _run(job, len(units), workers):
+        rows[i] = row
+        advance(1)
+    return np.stack([rows[i] for i in range(len(units))])
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simcell import imaging
 from simcell.arrays import BoolArray, FloatArray, Grid, Image, IntArray, Parts
 from simcell.describe import grey, zones
+from simcell.describe.squares import SIDE_PX, corners, some
 from simcell.describe.zones import Zones
 from simcell.fields import border_distance
 from simcell.fit.knobs import Knob, settings
@@ -28,6 +30,9 @@ from simcell.rng import Streams
 from simcell.scene import Scene
 from simcell.stages import simulate
 from simcell.vary import Value
+
+_FRAMES = 2  # samples of a draw
+_EACH = 6  # squares of an image
 
 
 @dataclass(frozen=True)
@@ -104,29 +109,18 @@ class Bench:
         return self._table(images)
 
     def _image(self, patch: Patch, values: Mapping[str, float], seed: int, index: int) -> Image:
-        scene = self._scene(values, seed, index)
+        scene = _scene(self.like, {**self.fixed, **values}, seed, index)
         if patch.zones is None:
             image = simulate(scene, seed=seed, index=index).image
         else:
             view = self._views[index % len(self.patches)]
             image = imaging.render(scene.imaging, view, Streams(seed, index))
         assert image is not None
-        top = 255.0 if image.dtype == np.uint8 else 65535.0
-        return np.asarray(image, np.float32) * np.float32(255.0 / top)
+        return _of_255(image)
 
     @cached_property
     def _views(self) -> list[View]:
         return [view_of(patch, self.part) for patch in self.patches]
-
-    def _scene(self, values: Mapping[str, float], seed: int, index: int) -> Scene:
-        """Return a scene with these values; the rest is drawn as the preset does."""
-        known: dict[str, Value] = {**self.fixed, **values}
-        others = {
-            path: law.draw(Streams(seed, index)(f"fit.vary.{path}"))
-            for path, law in self.like.vary.items()
-            if not any(under(path, own) or under(own, path) for own in known)
-        }
-        return self.like.scene_with({**others, **known})
 
     def _table(self, images: Sequence[Image]) -> FloatArray:
         rows = [
@@ -134,6 +128,98 @@ class Bench:
             for image, patch in zip(images, self.patches, strict=True)
         ]
         return np.array(rows)
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Squares of whole images, as samples of a preset are looked at; see `matching.Rig`.
+
+    Patches with labels lie where somebody annotated, and their cells where they lie in truth.
+    This shows what samples and images look like all over.
+
+    Attributes
+    ----------
+    images : tuple of Image
+        Real ones, on the scale 0 to 255.
+    like, knobs, fixed
+        See `Bench`; samples have the frame of the preset.
+    stretch : mapping of str to float
+        Factors by path, from what holds for a patch to what holds for the frame.
+    """
+
+    images: tuple[Image, ...]
+    like: Preset
+    knobs: tuple[Knob, ...]
+    fixed: Mapping[str, Value]
+    stretch: Mapping[str, float]
+
+    @property
+    def unknowns(self) -> int:
+        """How many numbers are looked for."""
+        return len(self.knobs)
+
+    @property
+    def side(self) -> int:
+        """Side of the squares in pixels."""
+        frame = self.like.base.frame.shape
+        return int(min(SIDE_PX, *frame, *(n for image in self.images for n in image.shape)))
+
+    @property
+    def pixels(self) -> int:
+        """Pixels that one draw simulates; tissue drawn anew counts twice."""
+        return 2 * _FRAMES * int(np.prod(self.like.base.frame.shape))
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Names of what squares measure."""
+        side = self.side
+        return tuple(_seen(np.zeros((side, side), np.float32)))
+
+    def observed(self) -> FloatArray:
+        """Measure squares of the real images."""
+        return self._table(self.images)
+
+    def simulated(self, units: FloatArray, seed: int, index: int) -> FloatArray:
+        """Simulate samples with these numbers, and measure their squares."""
+        told = settings(self.knobs, units.tolist(), self.fixed)
+        most = {knob.path: knob.most for knob in self.knobs}
+        stretched = {p: min(v * self.stretch.get(p, 1.0), most[p]) for p, v in told.items()}
+        values = {**self.fixed, **stretched}
+        numbers = range(index * _FRAMES, (index + 1) * _FRAMES)
+        return self._table([self._sample(values, seed, number) for number in numbers])
+
+    def _sample(self, values: Mapping[str, Value], seed: int, number: int) -> Image:
+        image = simulate(_scene(self.like, values, seed, number), seed=seed, index=number).image
+        assert image is not None
+        return _of_255(image)
+
+    def _table(self, images: Sequence[Image]) -> FloatArray:
+        side = self.side
+        rows = [
+            list(_seen(np.ascontiguousarray(image[y : y + side, x : x + side])).values())
+            for image in images
+            for y, x in some(corners(image.shape, side), _EACH)
+        ]
+        return np.array(rows)
+
+
+def _seen(square: Image) -> dict[str, float]:
+    return grey.summary(grey.grey_of(square))
+
+
+def _of_255(image: NDArray[np.uint8 | np.uint16]) -> Image:
+    top = 255.0 if image.dtype == np.uint8 else 65535.0
+    return np.asarray(image, np.float32) * np.float32(255.0 / top)
+
+
+def _scene(like: Preset, known: Mapping[str, Value], seed: int, index: int) -> Scene:
+    """Return a scene with these values; the rest is drawn as the preset does."""
+    others = {
+        path: law.draw(Streams(seed, index)(f"fit.vary.{path}"))
+        for path, law in like.vary.items()
+        if not any(under(path, own) or under(own, path) for own in known)
+    }
+    return like.scene_with({**others, **known})
 
 
 def measures_of(image: Image, where: Zones | None) -> dict[str, float]:

@@ -29,7 +29,7 @@ from simcell.fit.answers import cell_um_of, estimates_of, out_of_reach, taken
 from simcell.fit.estimate import Estimate
 from simcell.fit.imaging import Brightness, fit_imaging, fixed_of, level_knobs, stretch_of
 from simcell.fit.knobs import FIXED, Knob, Scale, allowed, knobs_of
-from simcell.fit.matching import match
+from simcell.fit.nearest import closest
 from simcell.fit.patches import CONFLUENT, cut
 from simcell.fit.rigs import Bench, Patch
 from simcell.fit.width import widest
@@ -88,7 +88,7 @@ def fit_unlabelled(
     own_fixed, notes = fixed_of(like, "cytoplasm")
     fixed = {**own_fixed, **_tissue_fixed(like, scale, patches)}
     bench = Bench(tuple(patches), like, tuple(knobs), fixed)
-    answer = match(bench, seed=seed, minutes=minutes, workers=workers, progress=progress)
+    answer = closest((bench,), seed=seed, minutes=minutes, workers=workers, progress=progress)
     how = f"matched, {len(images)} images without labels"
     share = widest(bench, answer, seed)
     made = estimates_of(answer, knobs, fixed, how, stretch_of(like, patches), share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numba import njit
 from numpy.random import Generator
@@ -88,6 +89,29 @@ def interlace(signal: Image, difference: float) -> None:
     if difference > 0:
         signal[0::2] *= np.float32(1.0 + 0.5 * difference)
         signal[1::2] *= np.float32(1.0 - 0.5 * difference)
+
+
+def peaked(signal: Image, amount: float, sigma_px: float) -> Image:
+    """Add to every scan line (row) its own detail finer than ``sigma_px``, ``amount`` times.
+
+    Video cameras and scanners do so to make up for their bandwidth ("aperture correction"),
+    and edges that lie across lines come out stronger than those along them. Below 0, lines are
+    smeared instead.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> step = np.tile(np.repeat(np.float32([1, 2]), 8), (4, 1))
+    >>> bool(peaked(step, 1.0, 2.0)[0, 8] > 2.3), bool((peaked(step.T, 1.0, 2.0) == step.T).all())
+    (True, True)
+    """
+    if amount == 0:
+        return signal
+    size = 2 * int(np.ceil(3.0 * sigma_px)) + 1
+    kernel = cv2.getGaussianKernel(size, sigma_px, cv2.CV_32F)
+    one = np.ones((1, 1), np.float32)
+    smooth = cv2.sepFilter2D(signal, -1, kernel, one, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(signal + np.float32(amount) * (signal - smooth), np.float32)
 
 
 def detect(

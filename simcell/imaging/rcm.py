@@ -5,7 +5,7 @@ describe: bright borders between cells, grainy cell bodies, dark nuclei, bright
 organelles and keratin grains, dark furrows. Then comes the optics (light from
 the layer below, uneven illumination, a tilted plane, the point spread function)
 and last the noise (scan lines that are not quite in register, speckle, photons
-and the detector).
+and the detector) and the electronics (gamma, peaking along lines).
 
 Decision: the layer below the focal plane is a cloud of the tissue's own mean
 brightness, with a blur and a contrast of its own. A second tissue, blurred until
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from simcell.arrays import Image
 from simcell.fields import FWHM, blur, perlin_noise, smooth_noise
-from simcell.imaging.detector import detect, interlace, shift_lines, speckle
+from simcell.imaging.detector import detect, interlace, peaked, shift_lines, speckle
 from simcell.imaging.spots import add_spots, nuclei
 from simcell.imaging.view import View
 from simcell.rng import Streams
@@ -48,10 +48,21 @@ def image(spec: Rcm, view: View, streams: Streams) -> NDArray[np.uint8]:
     signal *= speckle(
         signal.shape, noise.looks, noise.speckle_um / spacing, streams("imaging.speckle")
     )
+    respond(signal, spec.gamma, spec.cytoplasm.brightness)
+    signal = peaked(signal, noise.peaking, noise.peaking_um / spacing)
     interlace(signal, noise.interlace)
     return detect(
         signal, spec.gain, spec.offset, noise.photons, noise.read_noise, streams("imaging.detector")
     )
+
+
+def respond(signal: Image, gamma: float, level: float) -> None:
+    """Bend brightness, in place, as video cameras and screens do; ``level`` (0: 1) stays."""
+    if gamma != 1:
+        level = level or 1.0
+        np.maximum(signal, 0.0, out=signal)
+        np.power(signal / np.float32(level), np.float32(gamma), out=signal)
+        signal *= np.float32(level)
 
 
 def reflectance(spec: Rcm, view: View, streams: Streams) -> Image:

@@ -119,7 +119,7 @@ class RcmField(Spec):
     tilt: float = Field(
         0.25,
         ge=0.0,
-        le=2.0,
+        le=6.0,
         description="optical depth gained across the field by a tilted focal plane",
     )
     furrow: float = Field(0.05, ge=0.0, le=1.0, description="reflectance outside the tissue")
@@ -146,6 +146,18 @@ class RcmNoise(Spec):
     )
     interlace: float = Field(
         0.0, ge=0.0, le=0.5, description="how much brighter every other scan line is, relatively"
+    )
+    peaking: float = Field(
+        0.0,
+        ge=-0.9,
+        le=3.0,
+        description="how much detail along scan lines the electronics add; below 0, lose",
+    )
+    peaking_um: float = Field(
+        2.0,
+        gt=0.0,
+        le=200.0,
+        description="detail finer than this (Gaussian sigma) is peaked, in µm",
     )
 
     @model_validator(mode="before")
@@ -187,6 +199,12 @@ class Rcm(Spec):
     noise: RcmNoise = RcmNoise()
     psf_um: float = Field(
         0.6, ge=0.0, le=20.0, description="lateral resolution (full width at half maximum) in µm"
+    )
+    gamma: float = Field(
+        1.0,
+        ge=0.2,
+        le=3.0,
+        description="grey levels go with light to this power; that of mean cell bodies stays",
     )
     gain: float = Field(1.0, gt=0.0, le=20.0, description="detector gain; above it saturates")
     offset: float = Field(

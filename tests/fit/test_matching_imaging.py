@@ -18,7 +18,7 @@ from simcell.fit.imaging import brightness_of, fit_imaging, fixed_of, level_knob
 from simcell.fit.knobs import Knob, knobs_of, settings
 from simcell.fit.matching import Match, infer, match
 from simcell.fit.patches import cut
-from simcell.fit.rigs import Bench
+from simcell.fit.rigs import Bench, Squares
 from simcell.fit.unlabelled import fit_unlabelled, provisional
 from simcell.fit.width import widest
 from simcell.paths import find
@@ -137,7 +137,7 @@ TRUTH = {
 @pytest.fixture(scope="module")
 def matched() -> dict[str, Estimate]:
     made = small(*["examples/cornea/drawn.yaml", *(f"{p}={v}" for p, v in TRUTH.items())])
-    found = fit_imaging(images_of(made, seed=11), small(), seed=2, minutes=0.15)
+    found = fit_imaging(images_of(made, seed=11), small(), seed=2, minutes=0.3)
     return {estimate.path: estimate for estimate in found}
 
 
@@ -297,3 +297,21 @@ def test_ranges_give_way_where_images_are_alike(number: int) -> None:
     alike, apart = (Toy((0.5, 0.5, 0.5, 0.5), number, between) for between in (0.0, 0.3))
     assert widest(alike, told, seed=3) < 1.0
     assert widest(apart, told, seed=3) == 1.0
+
+
+def test_squares_of_samples_and_of_images_measure_the_same_things() -> None:
+    like = small()
+    images = [field.image for field in images_of(like, seed=3)]
+    knobs = (Knob("imaging.field.tilt", 0.0, 3.0, most=6.0),)
+    plain, wide = (
+        Squares(tuple(images), like, knobs, {}, stretch)  # type: ignore[arg-type]
+        for stretch in ({}, {"imaging.field.tilt": 2.0})
+    )
+    assert plain.side == 64
+    observed = plain.observed()
+    assert observed.shape == (3, len(plain.measures))
+    # What a knob at a half says is what a stretched one at a quarter does.
+    rows = plain.simulated(np.array([0.5]), 1, 0)
+    assert np.allclose(rows, wide.simulated(np.array([0.25]), 1, 0), equal_nan=True)
+    steep = plain.measures.index("tilt, log")
+    assert rows[:, steep].mean() > plain.simulated(np.array([0.0]), 1, 0)[:, steep].mean() + 1.0

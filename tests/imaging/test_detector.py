@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simcell.imaging.detector import detect, interlace, shift_lines, speckle
+from simcell.imaging.detector import detect, interlace, peaked, shift_lines, speckle
 
 SHAPE = (512, 512)
 
@@ -90,3 +90,22 @@ def test_every_other_line_is_brighter_by_what_was_asked_for():
     interlace(image, 0.1)
     assert image[0::2].mean() - image[1::2].mean() == pytest.approx(0.1 * 0.5, rel=1e-5)
     assert image.mean() == pytest.approx(0.5, rel=1e-6)
+
+
+def test_peaking_sharpens_across_lines_and_not_along_them():
+    step = np.zeros((32, 32), np.float32)
+    step[:, 16:] = 1.0
+    across = peaked(step, 0.5, 2.0)
+    assert across.max() > 1.2
+    assert across.min() < -0.2
+    # Half of the detail of a step beside its middle: half a pixel off, a Gaussian's tail.
+    expected = 1 + 0.5 * (1 - stats.norm.cdf(0.25))
+    assert across[5, 16] == pytest.approx(expected, abs=0.01)
+    assert np.allclose(peaked(step.T.copy(), 0.5, 2.0), step.T)
+
+
+def test_peaking_below_zero_smears_lines():
+    step = np.zeros((8, 32), np.float32)
+    step[:, 16:] = 1.0
+    assert peaked(step, -0.5, 2.0).max() <= 1.0
+    assert 0.1 < peaked(step, -0.5, 2.0)[0, 15] < 0.3

@@ -260,3 +260,27 @@ def test_interlaced_frames_have_brighter_even_lines():
     ratio = laced[inside] / plain[inside]
     assert ratio[0::2].mean() == pytest.approx(1.1, abs=0.01)
     assert ratio[1::2].mean() == pytest.approx(0.9, abs=0.01)
+
+
+def test_peaking_makes_borders_across_lines_stronger():
+    plain = _image()
+    sharp = _image(noise={**QUIET["noise"], "peaking": 1.0, "peaking_um": 2.0})
+    middle = CELL // 2
+    along, across = (
+        np.ptp(sharp[line]) / np.ptp(plain[line])
+        for line in (np.s_[middle, :], np.s_[:, middle])  # a row crosses upright borders
+    )
+    assert along > 1.3
+    assert across < 1.15
+
+
+def test_gamma_bends_grey_levels_about_those_of_cell_bodies():
+    levels = np.array([[0.05, 0.2, 0.8]], np.float32)
+    bent = levels.copy()
+    rcm.respond(bent, 0.5, 0.2)
+    assert np.allclose(bent, [[0.1, 0.2, 0.4]])
+    rcm.respond(levels, 1.0, 0.2)
+    assert np.allclose(levels, [[0.05, 0.2, 0.8]])
+    plain, soft = _image(), _image(gamma=0.5)
+    assert soft.max() < plain.max()
+    assert np.median(soft) == pytest.approx(np.median(plain), rel=0.1)
