@@ -16,7 +16,7 @@ from dermogan.filters import FloatImage, Normaliser
 from dermogan.windows import OPEN, Windows
 
 Output = Literal["membrane", "filled", "classes"]
-_FEW = 32  # samples that are kept, where there are no others
+_FEW = 100  # samples that are kept, where there are no others
 
 
 class Window(Protocol):
@@ -47,10 +47,10 @@ class Drawn:
         self._epochs: Epochs | None = None
         self._kept = self._pair
         if source.count is not None and source.count <= _FEW:
-            self._kept = lru_cache(maxsize=_FEW)(self._pair)
+            self._kept = lru_cache(maxsize=source.count)(self._pair)
         if source.windows == "epochs":
             shape = self.preset.base.frame.shape
-            self._epochs = Epochs(Windows(shape, largest, source.count, seed), self._pair)
+            self._epochs = Epochs(Windows(shape, largest, source.count, seed), self._kept)
 
     def _pair(self, index: int) -> tuple[FloatImage, FloatImage]:
         return pair(self.sample(index), self._normalise)
