@@ -26,11 +26,10 @@ def classes_of(system: ClassMaps, probability: NDArray[np.float32]) -> NDArray[n
     system : ClassMaps
     probability : float32 array (classes, y, x)
     """
-    if isinstance(system, Layers):
-        if system.found_weights:
-            probability = probability * np.array(system.found_weights, np.float32)[:, None, None]
-        if system.found_by == "column":
-            return layers_of(probability)
+    if system.found_weights:
+        probability = probability * np.array(system.found_weights, np.float32)[:, None, None]
+    if isinstance(system, Layers) and system.found_by == "column":
+        return layers_of(probability)
     return (probability.argmax(axis=0) + 1).astype(np.uint8)
 
 

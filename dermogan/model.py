@@ -176,8 +176,8 @@ def load_model(name: str | os.PathLike[str]) -> Model:
 
 
 def _weigh(network: nn.Module, system: SystemSpec) -> None:
-    """Let the probability of every class count as the recipe of a system of layers says."""
-    if isinstance(system, Layers) and system.found_weights and isinstance(network, PyramidNet):
+    """Let the probability of every class count as the recipe of a system of classes says."""
+    if isinstance(system, ClassMaps) and system.found_weights and isinstance(network, PyramidNet):
         bias = network.last.bias
         assert bias is not None
         bias += torch.tensor(system.found_weights).log()

@@ -51,6 +51,9 @@ class ClassMaps(Spec):
     class_weights: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         (1.0, 1.0), description="how much a pixel of each class counts in the cross-entropy"
     )
+    found_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), description="how much the probability of each class counts when it is found; none: 1"
+    )
 
     @model_validator(mode="after")
     def _one_each(self) -> Self:
@@ -61,6 +64,13 @@ class ClassMaps(Spec):
         if len(weights) != len(names) or not any(weights):
             msg = f"class_weights = {list(weights)}: {len(names)} numbers are needed, not all 0"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _found(self) -> Self:
+        if self.found_weights and len(self.found_weights) != len(self.classes):
+            msg = f"found_weights = {list(self.found_weights)}: {len(self.classes)} numbers are "
+            raise ValueError(f"{msg}needed, or none")
         return self
 
 
@@ -79,16 +89,6 @@ class Layers(ClassMaps):
         description="the likeliest class of each pixel; or borders of layers that follow each "
         "other down a column in the order of their names, where as likely as not to be passed",
     )
-    found_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (), description="how much the probability of each class counts when it is found; none: 1"
-    )
-
-    @model_validator(mode="after")
-    def _found(self) -> Self:
-        if self.found_weights and len(self.found_weights) != len(self.classes):
-            msg = f"found_weights = {list(self.found_weights)}: {len(self.classes)} numbers are "
-            raise ValueError(f"{msg}needed, or none")
-        return self
 
 
 class Cascade(ClassMaps):

@@ -375,7 +375,7 @@ def test_squares_lie_in_their_windows() -> None:
 
 
 def test_samples_are_made_once_for_all_their_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = tiny("mosaic-cascade", "data.patch_px=16", "data.batch=4")
+    recipe = tiny("mosaic-cascade", "data.patch_px=16", "data.batch=4", "data.pairs.count=null")
     made: list[int] = []
     sample = Drawn.sample
     monkeypatch.setattr(Drawn, "sample", lambda self, i: made.append(i) or sample(self, i))
@@ -385,3 +385,8 @@ def test_samples_are_made_once_for_all_their_windows(monkeypatch: pytest.MonkeyP
     again = Data(recipe, 1).batch(5)
     assert np.array_equal(again.pair_images, batches[5].pair_images)  # type: ignore[arg-type]
     assert len({one.pair_images.tobytes() for one in batches}) == 8  # type: ignore[union-attr]
+    made.clear()
+    kept = Data(recipe.with_set(["data.pairs.count=4"]), 1)
+    for step in range(8):
+        kept.batch(step)
+    assert sorted(made) == [0, 1, 2, 3]

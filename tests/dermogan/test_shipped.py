@@ -30,6 +30,7 @@ FOREIGN = {
 # Of models of classes: the least sensitivity in two images of their world, class by class.
 WORLDS_OF = {
     "oct": ("oct", (0.98, 0.85, 0.95, 0.8, 0.95)),
+    "mosaic": ("mosaic", (0.4, 0.3, 0.5, 0.5, 0.4, 0.5)),
 }
 # Of models of volumes: the least Dice of nuclei and of Golgi, and pairing, beyond their ranges.
 VOLUMES = {"nucleus-golgi": (0.7, 0.6, 0.85)}

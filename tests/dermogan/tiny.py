@@ -42,7 +42,10 @@ def _small(recipe: Recipe) -> list[str]:
         small = "system.network={kind: efficientnet, width: 0.25, depth: 0.3, decoder: 16}"
         return [small]
     if isinstance(network, Pyramid):
-        return [f"system.network={{base: 2, depth: 1, scales: {list(network.scales)}}}"]
+        scales = [
+            min(scale, 2 ** (len(network.scales) - i)) for i, scale in enumerate(network.scales)
+        ]
+        return [f"system.network={{base: 2, depth: 1, scales: {scales}}}"]
     return [_RESNET]
 
 
