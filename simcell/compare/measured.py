@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcell.arrays import BoolArray, FloatArray, Image, Window
-from simcell.describe.cells import cells_of, closed
+from simcell.describe.cells import cells_of, closed, weighted
 from simcell.describe.field import Field
 from simcell.describe.grey import Grey, grey_of
 from simcell.fields import border_distance
@@ -70,9 +70,16 @@ class Measured:
 
     @cached_property
     def scale_um(self) -> float:
-        """Mean distance between cells in µm: the side of the square that each has; NaN if few."""
+        """Mean distance between cells in µm: the side of the square that each has; NaN if few.
+
+        Of labelled cells, from the areas of whole ones: a frame cuts many, and an annotation that
+        ends between cells none, so that numbers of cells are no measure.
+        """
         if self.centres is None or len(self.centres) < _FEWEST:
             return np.nan
+        if self.cells is not None and (self.cells["weight"] > 0).sum() >= _FEWEST:
+            area, _ = weighted(self.cells["area_um2"], self.cells["weight"])
+            return float(np.sqrt(area / self.covered))
         return float(np.sqrt(self.known_um2 / len(self.centres)))
 
     def pattern(self, sides: tuple[float, float] | None = None) -> tuple[FloatArray, Window] | None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import simcell
 from simcell.cli import main
 from simcell.compare import compare
+from simcell.compare.measured import Measured
 from simcell.compare.page import Sources, page
 from simcell.compare.report import record, write_report
 from simcell.describe.field import Field
@@ -48,6 +49,20 @@ def test_a_preset_is_like_itself():
     assert counts["alike"] >= 0.8 * len(found.rows)
     assert 0.3 <= found.image_gap.accuracy <= 0.7
     assert 0.3 <= found.outline_gap.accuracy <= 0.7
+
+
+def test_distances_do_not_depend_on_where_the_annotation_ends():
+    ratios = []
+    for whole in fields("honeycomb", 4, 3):
+        cut = np.unique(
+            np.concatenate([whole.labels[[0, -1]].ravel(), whole.labels[:, [0, -1]].ravel()])
+        )
+        kept = np.where(np.isin(whole.labels, cut), 0, whole.labels)
+        part = Field("part", whole.spacing_um, labels=kept, annotated=kept > 0)
+        one, other = (Measured(field) for field in (whole, part))
+        ratios.append(other.scale_um / one.scale_um)
+    # By numbers of cells, of which the frame cuts many, it would be 1.06.
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.025)
 
 
 def test_another_tissue_is_told_apart_and_the_advice_names_its_preset(apart):
