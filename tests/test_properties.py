@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import seed as repeated
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.measure import label as connected
@@ -64,10 +65,14 @@ def test_labels_and_table_agree_in_any_scene(
         check_neighbours(sample)
         check_pictures(sample)
 
-    check()
+    wanted = BANDED if banded else expected_kinds() - BANDED
+    # What is drawn depends on the modules that are loaded; a kind in forty can be left out.
+    for again in range(3):
+        repeated(again)(check)()
+        if wanted <= set(seen):
+            break
     assert outcomes[False] <= 0.05 * outcomes.total()
-    missed = (BANDED if banded else expected_kinds() - BANDED) - set(seen)
-    assert not missed
+    assert not wanted - set(seen)
 
 
 BANDED = {
