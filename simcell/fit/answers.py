@@ -83,7 +83,7 @@ def out_of_reach(found: Match, kind: str) -> list[Estimate]:
     """Name what images measure and no sample does, beside the kind of imaging."""
     if not found.strange:
         return []
-    how = f"no sample has the images' {', '.join(found.strange)}; left out of the matching"
+    how = f"no sample has the images' {', '.join(found.strange)}; counts little in the matching"
     return [Estimate("imaging.kind", kind, how=how, status="taken")]
 
 

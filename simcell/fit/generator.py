@@ -16,7 +16,7 @@ from simcell.scene.points import HardCore
 from simcell.scene.region import Full
 from simcell.stages import simulate
 
-MOST_CELLS = 300
+MOST_CELLS = 400
 """Cells that a simulation shows; more would not tell much more."""
 _MARGIN = 2.0  # sides of a cell around the field
 

@@ -14,6 +14,10 @@ Decision: no simulator makes all that tissue does. A summary that even the best 
 miss by more than chance is counted less, by as much as it is missed, and is named, instead
 of bending all parameters until it fits.
 
+Decision: images of one tissue differ by more than chance, as no simulation does in which all
+have the same parameters. A summary counts by how much images differ in it, not by how much
+simulations do, where the former is clearly more.
+
 A parameter whose interval is nearly as wide as its range is not identified by
 the data.
 
@@ -36,7 +40,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from simcell.arrays import FloatArray
+from simcell.arrays import BoolArray, FloatArray
+from simcell.fit.ranges import clearly
 
 _DRAWS = 20_000  # parameters whose likelihood is looked at
 _MISSED = 3.0  # standard deviations from which a summary counts less
@@ -81,10 +86,44 @@ class Inverted:
 Measure = Callable[[dict[str, float], int], FloatArray]
 
 
+@dataclass(frozen=True)
+class Observed:
+    """What the data measure.
+
+    Attributes
+    ----------
+    value : FloatArray
+        Their summaries; those that are NaN are left out.
+    each : FloatArray
+        Summaries of every image alone (image, summary); none where there are few.
+    share : float
+        How large a simulation is relative to the data.
+    """
+
+    value: FloatArray
+    each: FloatArray | None = None
+    share: float = 1.0
+
+    def only(self, good: BoolArray) -> Observed:
+        """Return some of the summaries."""
+        return Observed(
+            self.value[good], None if self.each is None else self.each[:, good], self.share
+        )
+
+    def between(self, noise: FloatArray) -> FloatArray:
+        """Return what is to be added to the variances of the summaries for unlike images."""
+        if self.each is None:
+            return np.zeros(len(noise))
+        images = np.isfinite(self.each).sum(axis=0)
+        mean = np.nanvar(self.each, axis=0, ddof=1) / np.maximum(images, 1)
+        most = np.array([clearly(int(count)) ** 2 for count in images])
+        return np.asarray(np.where((images > 2) & (mean > most * noise), mean - noise, 0.0))
+
+
 def invert(
     free: Sequence[Free],
     measure: Measure,
-    observed: FloatArray,
+    observed: Observed,
     rng: Generator,
     rounds: Sequence[int] = (90, 80),
     report: Callable[[int], None] | None = None,
@@ -96,8 +135,7 @@ def invert(
     free : sequence of Free
     measure : callable
         Summaries of a simulation with these parameters; its number addresses its streams.
-    observed : FloatArray
-        Summaries of the data; those that are NaN are left out.
+    observed : Observed
     rng : numpy.random.Generator
     rounds : sequence of int
         Simulations a round.
@@ -110,13 +148,13 @@ def invert(
     >>> found = invert(
     ...     [Free("mean", 0.0, 10.0)],
     ...     lambda p, k: np.array([p["mean"] + noise.normal(0, 0.1)]),
-    ...     np.array([4.0]),
+    ...     Observed(np.array([4.0])),
     ...     np.random.default_rng(0),
     ... )
     >>> abs(found.value["mean"] - 4) < 0.1, found.high["mean"] - found.low["mean"] < 0.5
     (True, True)
     """
-    good = np.isfinite(observed)
+    good = np.isfinite(observed.value)
     low = np.array([f.low for f in free])
     high = np.array([f.high for f in free])
     first = high - low
@@ -133,11 +171,13 @@ def invert(
         at, rows = np.vstack([at, new]), np.vstack([rows, measured])
         inside = np.all((at >= low) & (at <= high), axis=1)
         draws = low + (high - low) * _spread_out(rng, _DRAWS, len(free))
-        weights, missed = _likelihood(at[inside], rows[inside], observed[good], draws, low, high)
+        weights, missed = _likelihood(
+            at[inside], rows[inside], observed.only(good), draws, low, high
+        )
         ends = np.stack([_quantile(column, weights) for column in draws.T])
         wider = _SPREAD * (ends[:, 4] - ends[:, 0]) + 0.01 * first
         low, high = np.maximum(ends[:, 0] - wider, low), np.minimum(ends[:, 4] + wider, high)
-    everything = np.full(len(observed), np.nan)
+    everything = np.full(len(good), np.nan)
     everything[good] = missed
     names = [f.name for f in free]
     return Inverted(
@@ -159,13 +199,15 @@ def _spread_out(rng: Generator, count: int, axes: int) -> FloatArray:
 def _likelihood(
     at: FloatArray,
     rows: FloatArray,
-    observed: FloatArray,
+    observed: Observed,
     draws: FloatArray,
     low: FloatArray,
     high: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Return weights of the drawn parameters, and by how much the best miss each summary."""
-    rows = np.where(np.isfinite(rows), rows, np.nanmedian(np.vstack([rows, observed]), axis=0))
+    rows = np.where(
+        np.isfinite(rows), rows, np.nanmedian(np.vstack([rows, observed.value]), axis=0)
+    )
     centre, scale = (low + high) / 2, np.maximum((high - low) / 2, 1e-12)
     features, wanted = _surface((at - centre) / scale), _surface((draws - centre) / scale)
     unit = np.maximum(rows.std(axis=0), 1e-9)
@@ -178,15 +220,19 @@ def _likelihood(
     power = _power(spare, len(noise), at.shape[1])
     # Few simulations tell single variances well, and correlations less so.
     noise = 0.9 * noise + 0.1 * np.diag(np.diag(noise)) + 1e-6 * np.eye(len(noise))
-    gaps = observed / unit - wanted @ slopes
-    missed = np.zeros(len(observed))
-    extra = np.zeros(len(observed))
+    # The surface is as unsure as simulations are, whatever the size of the data.
+    noise *= observed.share
+    unsure /= observed.share
+    gaps = observed.value / unit - wanted @ slopes
+    missed = np.zeros(len(unit))
+    between = observed.between(np.diag(noise) * unit**2) / unit**2
+    extra = between
     for _ in range(4):
         inverse = np.linalg.inv(noise + np.diag(extra))
         distance = np.einsum("nj,jk,nk->n", gaps, inverse, gaps) / (1.0 + unsure)
         energy = 0.5 * power * np.log1p(distance / spare)
         best = gaps[energy.argmin()]
-        missed = best / np.sqrt(np.diag(noise))
+        missed = best / np.sqrt(np.diag(noise) + between)
         extra = np.where(np.abs(missed) > _MISSED, best**2, extra)
     weights = np.exp(-(energy - energy.min()))
     return np.asarray(weights), np.asarray(missed)

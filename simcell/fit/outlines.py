@@ -20,10 +20,10 @@ from simcell.describe.field import Field
 from simcell.errors import SimcellError
 from simcell.fit.estimate import Estimate, Status
 from simcell.fit.families import Seen
-from simcell.fit.invert import Free, invert
+from simcell.fit.invert import Free, Observed, invert
 from simcell.fit.order import thinned
 from simcell.fit.points import Choice, Fit, choose
-from simcell.fit.ranges import around, drawn_within
+from simcell.fit.ranges import around, clearly, drawn_within
 from simcell.rng import stream
 from simcell.scene import Frame, Scene
 from simcell.scene.cells import Outlines
@@ -36,6 +36,7 @@ _SHAPES = (Free("least", 0.1, 0.98), Free("most", 0.3, 1.0), Free("wavy", 0.0, 0
 _ROUNDS = (80, 70)
 _SIDE_PX = 240  # of simulated fields of outlines
 _TOUCH = 0.1  # share of cells that touch another one, from which outlines share the ground
+_DENSE = 0.5  # simulated outlines, over as many as there would be side by side
 _FEWEST = 8
 _BEYOND = 0.35  # of what images differ by, beyond the last of them
 _DENSITIES = {"density", "activity"}
@@ -158,12 +159,15 @@ def _sizes(tables: Sequence[NDArray[np.void]]) -> list[Estimate]:
     each = [t["diameter_um"][t["whole"]].mean() / 2 for t in tables if t["whole"].sum() >= 3]
     m, n = len(each), len(rows)
     between = float(np.std(each, ddof=1)) if m > 1 else 0.0
-    error = max(between / max(m, 1) ** 0.5, cv * mean / n**0.5)
-    factor = float(student.ppf(0.95, m - 1)) if m > 1 and between / m**0.5 >= error else 1.645
+    error = cv * mean / n**0.5
+    unlike = m > 1 and between / m**0.5 > error * clearly(m)
+    if unlike:
+        error = between / m**0.5
+    factor = float(student.ppf(0.95, m - 1)) if unlike else 1.645
     how = f"{n} whole cells, each by its chance to be whole"
     low, high = max(mean - factor * error, 0.3 * mean), mean + factor * error
     least, most = min([low, *each]), max([high, *each])
-    if m > 2 and between / m**0.5 >= error:
+    if m > 2 and unlike:
         # How badly few images tell the mean is no reason to draw cells that none of them shows.
         least = max(min(each) - _BEYOND * between, 0.5 * min(each))
         most = max(each) + _BEYOND * between
@@ -193,13 +197,14 @@ def _shapes(
     spread = float(np.clip(whole["diameter_um"].std() / whole["diameter_um"].mean(), 0.0, 0.4))
     pitch = 3.6 * radius
     side = int(np.clip(np.ceil((min(len(whole), 150) ** 0.5) * pitch / spacing), _SIDE_PX / 2, 700))
+    drawn = _DENSE * (side * spacing / pitch - 1.0) ** 2
 
     def measure(values: dict[str, float], number: int) -> FloatArray:
         low, high = sorted((values["least"], values["most"]))
         scene = Scene(
             frame=Frame(shape=(side, side), spacing_um=spacing, margin_um=2 * radius),
             region=Full(),
-            points=HardCore(density=0.5 / pitch**2 * MM_IN_UM**2, distance_um=0.7 * pitch),
+            points=HardCore(density=_DENSE / pitch**2 * MM_IN_UM**2, distance_um=0.7 * pitch),
             cells=Outlines(
                 radius_um=radius,
                 radius_cv=spread,
@@ -217,7 +222,7 @@ def _shapes(
 
     tables = [cells_of(thinned(field)) for field in fields]
     rows = np.concatenate(tables)
-    observed = _looks(rows[rows["whole"]])
+    observed = Observed(_looks(rows[rows["whole"]]), share=drawn / len(whole))
     told = None if report is None else (lambda done: report(done / sum(_ROUNDS)))
     found = invert(_SHAPES, measure, observed, stream(seed, 0, "fit.outlines"), _ROUNDS, told)
     how = "elongation, solidity and outlines against simulations"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scipy.stats import chi2
+
 from simcell.fit.estimate import Estimate, Status
 from simcell.vary import LogUniform, Uniform
 
@@ -30,6 +32,18 @@ def drawn_within(low: float, high: float) -> Uniform | LogUniform | None:
     if low > 0 and high / low > _RATIO:
         return LogUniform(low=low, high=high)
     return Uniform(low=low, high=high)
+
+
+def clearly(images: int, chance: float = 0.95) -> float:
+    """Return what times the spread by chance alike images seldom differ by.
+
+    Examples
+    --------
+    >>> round(clearly(5), 2), round(clearly(50), 2)
+    (1.54, 1.16)
+    """
+    free = max(images - 1, 1)
+    return float((chi2.ppf(chance, free) / free) ** 0.5)
 
 
 def around(

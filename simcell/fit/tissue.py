@@ -24,7 +24,7 @@ from simcell.describe.cells import closed, tissue_of
 from simcell.describe.field import Field
 from simcell.fit.estimate import Estimate, Status
 from simcell.fit.generator import View, enough, tissue
-from simcell.fit.invert import Free, Inverted, invert
+from simcell.fit.invert import Free, Inverted, Observed, invert
 from simcell.fit.order import of_centres, of_labels, thinned
 from simcell.fit.ranges import around, drawn_within
 from simcell.rng import stream
@@ -34,11 +34,12 @@ Report = Callable[[str, float], None]
 _EQUAL = 0.06  # spread of radii that counts as none
 _APART = Free("apart", 0.05, 0.82)
 _LOOSE = Free("apart", 0.05, 0.2)  # where images differ in the size of their cells,
-_MORE = Free("steps", 0.0, float(np.log(26.0)))  # and Lloyd steps make all the order
+_MORE = Free("steps", 0.0, float(np.log(41.0)))  # and Lloyd steps make all the order
 _UNLIKE = 2.0  # ratio of densities from which they do
 _STEPS = Free("steps", 0.0, float(np.log(16.0)))
 _WAVY = Free("wavy", 0.0, 0.12)
 _SPREAD = Free("spread", 0.0, 0.6)
+_FAR = Free("spread", 0.0, 0.8)  # after so many steps radii say less of areas
 _ROUNDS = (90, 80)
 _LAST = 70  # simulations of plain Voronoi cells
 _BEYOND = 0.35  # of what images differ by, beyond the last of them
@@ -108,9 +109,10 @@ def fit_labels(
     thin = [thinned(field) for field in fields]
     view = View(enough(thin, density.value), density.value)
     wave = _wave(like, view.side_um)
-    observed = of_labels(view.fields)
+    observed = _observed(thin, view, of_labels)
     made = _measuring(view, wave, seed, of_labels)
-    free = [*_order(density), _WAVY, _SPREAD]
+    order = _order(density)
+    free = [*order, _WAVY, _FAR if _LOOSE in order else _SPREAD]
     told = _told(report, 0.0, 0.75, sum(_ROUNDS))
     first = invert(free, made, observed, stream(seed, 0, "fit.tissue"), _ROUNDS, told)
     power, second = first.low["spread"] > _EQUAL, first
@@ -141,7 +143,7 @@ def fit_centres(
     said = f"{int(counts.sum())} centres in {len(fields)} images"
     coarse = [_coarse(field, density.value) for field in fields]
     view = View(enough(coarse, density.value), density.value)
-    observed = of_centres(view.fields)
+    observed = _observed(coarse, view, of_centres)
     found = invert(
         _order(density),
         _measuring(view, _wave(like, view.side_um), seed, of_centres),
@@ -183,6 +185,16 @@ def _coarse(field: Field, density: float) -> Field:
         known = np.ascontiguousarray(field.annotated[at])
     empty = np.zeros(shape, np.int32) if known is None else None
     return Field(field.name, spacing, empty, None, field.points, known)
+
+
+def _observed(
+    fields: Sequence[Field], view: View, summaries: Callable[[Sequence[Field]], FloatArray]
+) -> Observed:
+    """Measure all fields, and each alone, beside the part of them that is simulated."""
+    each = np.array([summaries([field]) for field in fields])
+    share = sum(float(field.known.sum() * np.prod(field.spacing_um)) for field in view.fields)
+    share /= sum(float(field.known.sum() * np.prod(field.spacing_um)) for field in fields)
+    return Observed(summaries(fields), each, share)
 
 
 def _measuring(

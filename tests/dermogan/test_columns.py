@@ -86,3 +86,19 @@ def test_a_model_finds_layers_in_order(tmp_path: object) -> None:
     raw = class_map(Model(plain, tiny("oct-unet-paper"), model.card), model.classes, image)
     wanted = raw.probability * np.float64([2, 1, 1, 0.5, 1])[:, None, None]
     assert np.abs(made.probability - 255 * wanted / wanted.sum(axis=0)).max() < 2
+
+
+def test_classes_of_a_cascade_count_as_its_recipe_says(tmp_path: object) -> None:
+    torch.manual_seed(5)
+    recipe = tiny("mosaic-cascade")
+    weights = np.float64(recipe.system.found_weights)  # type: ignore[union-attr]
+    assert np.ptp(weights) > 1
+    path = tmp_path / "model.safetensors"  # type: ignore[operator]
+    plain = product(recipe.system).eval()
+    save_model(path, plain, recipe, {"output": "classes", "diameter_px": None})
+    model = load_model(path)
+    image = np.random.default_rng(4).random((64, 64)).astype(np.float32)
+    made = class_map(model, model.classes, image)
+    raw = class_map(Model(plain, recipe, model.card), model.classes, image)
+    wanted = raw.probability * weights[:, None, None]
+    assert np.abs(made.probability - 255 * wanted / wanted.sum(axis=0)).max() < 3

@@ -302,6 +302,7 @@ def test_validation_scores_classes() -> None:
         ("oct-unet", ["system.class_weights=[1, 2]"], "5 numbers are needed, not all 0"),
         ("oct-unet", ["system.found_weights=[1, 2]"], "5 numbers are needed, or none"),
         ("oct-unet", ["system.network.scales=[4, 3]"], "each must divide the one before"),
+        ("mosaic-cascade", ["system.found_weights=[1, 2]"], "6 numbers are needed, or none"),
         ("mosaic-cascade", ["system.level_weights=[1, 1]"], "3 numbers are needed, the last"),
         ("mosaic-cascade", ["system.level_weights=[1, 1, 0]"], "the last above 0"),
         ("oct-unet", ["data.patch_px=112"], "must be a multiple of 32; try 128"),

@@ -6,7 +6,7 @@ import pytest
 from simcell import SimcellError
 from simcell.arrays import Window
 from simcell.fit.families import FAMILIES, Seen, pooled_k, side_of
-from simcell.fit.invert import Free, invert
+from simcell.fit.invert import Free, Observed, invert
 from simcell.fit.points import choose, drawn_in
 from simcell.scene.points import (
     HardCore,
@@ -113,7 +113,9 @@ def test_intervals_of_inversion_cover_the_truth() -> None:
             at = np.array([p[name] for name in "abc"])
             return np.asarray(at @ slopes + 0.3 * at**2 @ bends + noise.normal(0, 0.5, 12))
 
-        found = invert(free, measure, measure(truth, 0), np.random.default_rng(k), (50, 45))
+        found = invert(
+            free, measure, Observed(measure(truth, 0)), np.random.default_rng(k), (50, 45)
+        )
         inside += sum(found.low[n] <= t <= found.high[n] for n, t in truth.items())
     assert 0.85 <= inside / (3 * sets) <= 0.96
 
@@ -123,7 +125,7 @@ def test_what_nothing_measures_is_not_identified() -> None:
     found = invert(
         [Free("told", 0.0, 1.0), Free("untold", 0.0, 1.0)],
         lambda p, _: np.array([p["told"] + noise.normal(0, 0.05)]),
-        np.array([0.5]),
+        Observed(np.array([0.5])),
         np.random.default_rng(1),
     )
     assert found.identified == {"told": True, "untold": False}
@@ -134,8 +136,60 @@ def test_a_summary_that_cannot_be_reached_does_not_bend_the_rest() -> None:
     found = invert(
         [Free("a", 0.0, 1.0)],
         lambda p, _: p["a"] * np.array([1.0, 1.0, 0.3]) + noise.normal(0, 0.05, 3),
-        np.array([0.4, 0.4, 2.0]),
+        Observed(np.array([0.4, 0.4, 2.0])),
         np.random.default_rng(1),
     )
     assert abs(found.value["a"] - 0.4) < 0.12
     assert abs(found.missed[2]) > 3
+
+
+def test_images_that_differ_count_by_how_much_they_do() -> None:
+    # Five images of one tissue that are unlike beyond chance, as real ones are, by the first half.
+    free = [Free(name, 0.0, 1.0) for name in "ab"]
+    slopes = np.random.default_rng(6).normal(size=(2, 6))
+    unlike = np.repeat([1.0, 0.0], 3)
+    inside = {"told": 0, "untold": 0}
+    sets, images, chance = 60, 5, 0.05
+    for k in range(sets):
+        noise = np.random.default_rng([3, k])
+        truth = dict(zip("ab", np.random.default_rng([4, k]).uniform(0.3, 0.7, 2), strict=True))
+
+        def measure(p: dict[str, float], _: int, noise: np.random.Generator = noise) -> np.ndarray:
+            at = np.array([p[name] for name in "ab"])
+            return np.asarray(at @ slopes + noise.normal(0, chance, 6))
+
+        mean = np.array([truth[name] for name in "ab"]) @ slopes
+        spread = np.hypot(chance * images**0.5, unlike)
+        each = mean + noise.normal(0, spread, (images, 6))
+        for name, seen in (("told", each), ("untold", None)):
+            observed = Observed(each.mean(axis=0), seen)
+            found = invert(free, measure, observed, np.random.default_rng(k), (40, 30))
+            inside[name] += sum(found.low[n] <= t <= found.high[n] for n, t in truth.items())
+    assert 0.83 <= inside["told"] / (2 * sets) <= 0.97
+    assert inside["untold"] / (2 * sets) < 0.75
+
+
+def test_alike_images_differ_by_chance_alone() -> None:
+    rng = np.random.default_rng(8)
+    added = [
+        Observed(np.zeros(4), rng.normal(0, 5**0.5, (5, 4))).between(np.ones(4)) for _ in range(200)
+    ]
+    assert np.mean(np.array(added) > 0) == pytest.approx(0.05, abs=0.025)
+    two = Observed(np.zeros(4), rng.normal(0, 90, (2, 4)))
+    assert not two.between(np.ones(4)).any()
+
+
+def test_data_larger_than_simulations_tell_more() -> None:
+    widths = []
+    for share in (1.0, 0.25):
+        noise = np.random.default_rng(0)
+        found = invert(
+            [Free("a", 0.0, 1.0)],
+            lambda p, _, noise=noise: np.array([p["a"] + noise.normal(0, 0.05)]),
+            Observed(np.array([0.5]), None, share),
+            np.random.default_rng(1),
+            (60, 60),
+        )
+        widths.append(found.high["a"] - found.low["a"])
+    # About half as wide: the surface itself is unsure too.
+    assert 0.45 <= widths[1] / widths[0] < 0.65
