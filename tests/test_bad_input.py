@@ -216,6 +216,14 @@ PRESETS: dict[str, tuple[str, list[str]]] = {
         scene("points: {kind: hard_core, density: 9000, distance_um: 14}"),
         ["points.density = 9000", "14", "per mm²", "lower"],
     ),
+    "sides of no density": (
+        scene("points: {kind: hard_core, density: null, distance_sides: 0.7}"),
+        ["scene.points", "distance_sides = 0.7", "give a density, or distance_um"],
+    ),
+    "sides beyond any packing": (
+        scene("points: {kind: hard_core, density: 4000, distance_sides: 1.15}"),
+        ["points.density = 4000", "18.18 µm apart", "lower"],
+    ),
     "too many points": (
         scene("points: {kind: poisson, density: 1.0e+12}"),
         ["density = 1000000000000.0", "at most 5,000,000"],

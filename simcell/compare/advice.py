@@ -36,6 +36,7 @@ _CAUSES: Mapping[str, tuple[tuple[str, int], ...]] = {
     ),
     "order": (
         ("cells.lloyd", 1),
+        ("points.distance_sides", 1),
         ("points.distance_um", 1),
         ("points.types.0.radius_um", 1),
         ("points.overlap_limit", -1),

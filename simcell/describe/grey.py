@@ -37,6 +37,8 @@ _FINE_PX = 2.5  # detail finer than this (Gaussian sigma) is the grain
 _FEW = 30  # pixels from which noise can be told
 _LARGE_PX = 4  # radius from which on grains are looked for at half the resolution
 _USUAL_PX = 16.0  # between cells, where the spectrum shows no ring
+_ACROSS = 3.0  # wavelengths of a ring that an image holds at least
+_INSIDE = (3, 5)  # bands, a sixth of an octave each, below a ring: there it is empty
 _NORMAL = 1.4826  # standard deviation per median absolute value of a normal law
 
 
@@ -351,15 +353,31 @@ def ring(image: Image) -> float:
     The spectrum of tissue is a ring; power times frequency, over the trend of a power law,
     has its top there. NaN where no band stands out.
     """
+    return _ring(image)[0]
+
+
+def dip(image: Image) -> float:
+    """Return how far power falls off below the frequency of the ring, as a logarithm.
+
+    The more orderly cells lie, the emptier is the inside of the ring. NaN without a ring.
+    """
+    return _ring(image)[1]
+
+
+def _ring(image: Image) -> tuple[float, float]:
     curve = spectrum(image, per_octave=6)
     x, y = np.log(curve.x), np.log(np.maximum(curve.y, 1e-6))
-    seen = np.isfinite(y) & (curve.x < 0.25)
+    # Slow changes of light make no mosaic, which is several cells wide.
+    seen = np.isfinite(y) & (curve.x < 0.25) & (curve.x * min(image.shape) > _ACROSS)
     if seen.sum() < 6:
-        return float("nan")
+        return float("nan"), float("nan")
     x, y = x[seen], y[seen]
     # Smooth over three bands, then look for the most convex place above the straight line.
     soft = np.convolve(np.pad(y, 1, mode="edge"), np.ones(3) / 3, mode="valid")
     trend = np.polynomial.Polynomial.fit(x, soft, 2)(x)
     above = (soft - trend)[1:-1]
     top = int(np.argmax(above)) + 1
-    return float(np.exp(-x[top])) if above[top - 1] > 0 else float("nan")
+    if above[top - 1] <= 0:
+        return float("nan"), float("nan")
+    inside = y[max(top - _INSIDE[1], 0) : max(top - _INSIDE[0] + 1, 1)]
+    return float(np.exp(-x[top])), float(soft[top] - inside.mean())

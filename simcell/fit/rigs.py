@@ -227,7 +227,9 @@ def measures_of(image: Image, where: Zones | None) -> dict[str, float]:
     numbers = grey.summary(grey.grey_of(image, lines=where is None))
     if where is None:
         wavelength = grey.ring(image)
-        numbers["ring, log"] = float(np.log(wavelength)) if wavelength > 0 else np.log(64.0)
+        there = wavelength > 0
+        numbers["ring, log"] = float(np.log(wavelength)) if there else np.log(64.0)
+        numbers["dip within the ring"] = grey.dip(image) if there else 0.0
         return numbers
     return numbers | zones.summary(zones.levels_of(image, where))
 

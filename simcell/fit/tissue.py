@@ -2,8 +2,8 @@
 
 Decision: order has two sources here, the hard core of the seeds and the Lloyd steps after
 it. Both are estimated; where data cannot tell them apart their intervals say so. Where images
-differ much in the size of their cells, order is looked for in Lloyd steps, which go with the
-cells; a hard core, whose distance does not, would be dense in one image and loose in another.
+differ much in the size of their cells, order is looked for in Lloyd steps alone, after a hard
+core that goes with the cells; one in µm would be dense in one image and loose in another.
 
 Decision: cells are those of a Voronoi diagram unless the data exclude radii that are all
 alike; then they are those of a power diagram.
@@ -33,13 +33,11 @@ from simcell.scene import Scene
 Report = Callable[[str, float], None]
 _EQUAL = 0.06  # spread of radii that counts as none
 _APART = Free("apart", 0.05, 0.82)
-_LOOSE = Free("apart", 0.05, 0.2)  # where images differ in the size of their cells,
-_MORE = Free("steps", 0.0, float(np.log(41.0)))  # and Lloyd steps make all the order
-_UNLIKE = 2.0  # ratio of densities from which they do
+_UNLIKE = 2.0  # ratio of densities from which the hard core goes with them
+_FIRM = 0.7  # that hard core, over the side of a cell: few Lloyd steps are left to do
 _STEPS = Free("steps", 0.0, float(np.log(16.0)))
 _WAVY = Free("wavy", 0.0, 0.12)
 _SPREAD = Free("spread", 0.0, 0.6)
-_FAR = Free("spread", 0.0, 0.8)  # after so many steps radii say less of areas
 _ROUNDS = (90, 80)
 _LAST = 70  # simulations of plain Voronoi cells
 _BEYOND = 0.35  # of what images differ by, beyond the last of them
@@ -111,8 +109,7 @@ def fit_labels(
     wave = _wave(like, view.side_um)
     observed = _observed(thin, view, of_labels)
     made = _measuring(view, wave, seed, of_labels)
-    order = _order(density)
-    free = [*order, _WAVY, _FAR if _LOOSE in order else _SPREAD]
+    free = [*_order(density), _WAVY, _SPREAD]
     told = _told(report, 0.0, 0.75, sum(_ROUNDS))
     first = invert(free, made, observed, stream(seed, 0, "fit.tissue"), _ROUNDS, told)
     power, second = first.low["spread"] > _EQUAL, first
@@ -120,7 +117,7 @@ def fit_labels(
         again = _measuring(view, wave, seed + 1, of_labels)
         told = _told(report, 0.75, 1.0, _LAST)
         rng = stream(seed, 1, "fit.tissue")
-        second = invert(first.left[:3], again, observed, rng, (_LAST,), told)
+        second = invert(first.left[:-1], again, observed, rng, (_LAST,), told)
     return [
         _density_estimate(density, said),
         *_order_estimates(second, view, said, density),
@@ -163,8 +160,8 @@ def fit_centres(
 
 
 def _order(density: Density) -> list[Free]:
-    """Return the ends between which the hard core, over the side of a cell, and Lloyd steps lie."""
-    return [_LOOSE, _MORE] if density.most > _UNLIKE * density.least else [_APART, _STEPS]
+    """Return what makes order: hard core, over the side of a cell, and Lloyd steps."""
+    return [_STEPS] if density.most > _UNLIKE * density.least else [_APART, _STEPS]
 
 
 def _coarse(field: Field, density: float) -> Field:
@@ -201,7 +198,7 @@ def _measuring(
     view: View, wave: float, seed: int, summaries: Callable[[Sequence[Field]], FloatArray]
 ) -> Callable[[dict[str, float], int], FloatArray]:
     def measure(values: dict[str, float], number: int) -> FloatArray:
-        given = values | {"lloyd": float(np.expm1(values["steps"])), "wave": wave}
+        given = {"apart": _FIRM, **values, "lloyd": float(np.expm1(values["steps"])), "wave": wave}
         return summaries(tissue(view, given, seed, number))
 
     return measure
@@ -230,17 +227,26 @@ def _density_estimate(density: Density, said: str) -> Estimate:
 
 def _order_estimates(found: Inverted, view: View, said: str, density: Density) -> list[Estimate]:
     how = f"simulations that look alike; {said}"
-    if _LOOSE in _order(density):
-        how += "; kept small, as cells differ in size between images"
-    closest = float((MM_IN_UM**2 / density.most) ** 0.5)
-    lloyd = {k: float(np.expm1(v["steps"])) for k, v in _ends(found).items()}
-    apart = {k: v["apart"] * view.side_um for k, v in _ends(found).items()}
+    ends = _ends(found)
+    lloyd = {k: float(np.expm1(v["steps"])) for k, v in ends.items()}
     steps: Status = "estimated" if found.identified["steps"] else "unidentified"
-    core: Status = "estimated" if found.identified["apart"] else "unidentified"
+    if "apart" in found.value:
+        core: Status = "estimated" if found.identified["apart"] else "unidentified"
+        apart = {k: v["apart"] * view.side_um for k, v in ends.items()}
+        # Beyond, random packing would not reach the densest fields.
+        most = _APART.high * float((MM_IN_UM**2 / density.most) ** 0.5)
+        distance = [around("points.distance_um", apart, how, core, least=1e-3, most=most)]
+    else:
+        unlike = "images differ in the size of their cells: relative to it"
+        unused = "not in use: distance_sides is"
+        apart_um = float(f"{_FIRM * view.side_um:.3g}")
+        distance = [
+            Estimate("points.distance_sides", _FIRM, how=unlike, status="taken"),
+            Estimate("points.distance_um", apart_um, how=unused, status="taken"),
+        ]
     return [
         Estimate("points.kind", "hard_core", how="seeds of tissue"),
-        # Beyond, random packing would not reach the densest fields.
-        around("points.distance_um", apart, how, core, least=1e-3, most=_APART.high * closest),
+        *distance,
         around("cells.lloyd", lloyd, how, steps, least=0.0, most=200.0),
     ]
 

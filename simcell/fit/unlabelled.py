@@ -2,7 +2,7 @@
 
 Tissue without gaps is a mosaic, and the spectrum of a mosaic is a ring: its wavelength is
 the distance between cells, and tells how many there are (for corneal endothelium: Selig et al.,
-BMC Med. Imaging 15:13, 2015). Density, regularity and imaging are then matched together, on tissue
+BMC Med. Imaging 15:13, 2015). Regularity and imaging are then matched together, on tissue as dense
 drawn anew for every image. Cells that stand apart are parted from the ground by a
 threshold; these provisional labels stand in for real ones.
 
@@ -31,11 +31,17 @@ from simcell.fit.imaging import Brightness, fit_imaging, fixed_of, level_knobs, 
 from simcell.fit.knobs import FIXED, Knob, Scale, allowed, knobs_of
 from simcell.fit.nearest import closest
 from simcell.fit.patches import CONFLUENT, cut
+from simcell.fit.ranges import drawn_within
 from simcell.fit.rigs import Bench, Patch
+from simcell.fit.tissue import Density, density_of
 from simcell.fit.width import widest
+from simcell.paths import under
 from simcell.preset import Preset
 from simcell.vary import Uniform, Value
 
+_ORDER = (0.2, 15.0)  # Lloyd steps
+_RING = 0.93  # wavelength of the ring over the side of a cell, in samples of any order
+_RING_OFF = 0.1  # spread of that ratio from image to image
 _CLOSE = 0.55  # of the mean distance between cells, that hard cores are at most
 _LEAST_PX = 20  # of a cell that a threshold finds
 _FEWEST = 8  # cells that tell their size
@@ -83,8 +89,10 @@ def fit_unlabelled(
             found, like, seed=seed, minutes=minutes, workers=workers, progress=progress
         )
         return [*_apart(found, like), *own]
-    patches, scale, sign = _mosaics(images, like)
-    knobs = [*_tissue_knobs(like, scale), *_look_knobs(like, patches, scale, sign)]
+    patches, scale, sign, density = _mosaics(images, like)
+    if hasattr(like.base.points, "density"):
+        like = _as_dense(like, density)
+    knobs = [*_tissue_knobs(like), *_look_knobs(like, patches, scale, sign)]
     own_fixed, notes = fixed_of(like, "cytoplasm")
     fixed = {**own_fixed, **_tissue_fixed(like, scale, patches)}
     bench = Bench(tuple(patches), like, tuple(knobs), fixed)
@@ -93,33 +101,49 @@ def fit_unlabelled(
     share = widest(bench, answer, seed)
     made = estimates_of(answer, knobs, fixed, how, stretch_of(like, patches), share)
     missed = out_of_reach(answer, like.base.imaging.kind)
+    if hasattr(like.base.points, "density"):
+        made.append(_dense(density, len(images)))
     return [*made, *_kept(fixed), *taken(like, scale, made, notes), *missed]
 
 
-def _mosaics(images: Sequence[Field], like: Preset) -> tuple[list[Patch], Scale, float]:
-    """Return patches of one shape, the size of cells by the ring, and the polarity."""
+def _mosaics(images: Sequence[Field], like: Preset) -> tuple[list[Patch], Scale, float, Density]:
+    """Return patches of one shape, the size of cells by the ring, the polarity and the density."""
     patches, scale = cut(images, like)
-    lengths = [ring(f.image) for f in images if f.image is not None]
-    known = [length for length in lengths if np.isfinite(length)]
-    if not known:
+    lengths = np.array([ring(f.image) for f in images if f.image is not None])
+    known = lengths[np.isfinite(lengths)] * scale.pixel_um / _RING
+    if not len(known):
         msg = (
             "images: no regular mosaic of cells shows in their spectra; "
             "give label images, or --like a preset of cells that stand apart"
         )
         raise SimcellError(msg)
-    cell_um = float(np.median(known)) * scale.pixel_um
+    cell_um = float(np.median(known))
+    error = 2 * _RING_OFF / len(known) ** 0.5
+    each = (MM_IN_UM / known) ** 2
+    density = density_of(each, float(each.mean()), error)
     sides = [min(p.image.shape[axis] for p in patches) for axis in (0, 1)]
     same = [Patch(np.ascontiguousarray(p.image[: sides[0], : sides[1]])) for p in patches]
     sign = float(np.mean([polarity(f.image) for f in images if f.image is not None]))
-    return same, Scale(cell_um, scale.pixel_um), sign
+    return same, Scale(cell_um, scale.pixel_um), sign, density
 
 
-def _tissue_knobs(like: Preset, scale: Scale) -> list[Knob]:
-    knobs = [Knob("cells.lloyd", 0.0, 3.0)]
-    if hasattr(like.base.points, "density"):
-        density = MM_IN_UM**2 / scale.cell_um**2
-        knobs.append(Knob("points.density", density / 1.7, density * 1.7, log=True))
-    return [allowed(knob, like) for knob in knobs]
+def _dense(density: Density, images: int) -> Estimate:
+    how = f"rings in the spectra of {images} images"
+    value, law = float(f"{density.value:.4g}"), drawn_within(density.least, density.most)
+    return Estimate("points.density", value, density.low, density.high, law, how)
+
+
+def _as_dense(like: Preset, density: Density) -> Preset:
+    """Return a preset whose tissue is as dense as images are; it is not matched but drawn."""
+    path = "points.density"
+    law = drawn_within(density.least, density.most)
+    assert law is not None
+    kept = {p: one for p, one in like.vary.items() if not (under(p, path) or under(path, p))}
+    return replace(like, vary={**kept, path: law})
+
+
+def _tissue_knobs(like: Preset) -> list[Knob]:
+    return [allowed(Knob("cells.lloyd", *_ORDER, log=True), like)]
 
 
 def _look_knobs(like: Preset, patches: Sequence[Patch], scale: Scale, sign: float) -> list[Knob]:
@@ -146,6 +170,9 @@ def _tissue_fixed(like: Preset, scale: Scale, patches: Sequence[Patch]) -> dict[
     distance = getattr(points, "distance_um", None)
     if distance is not None:
         fixed["points.distance_um"] = _short(min(distance * ratio, _CLOSE * scale.cell_um))
+        if points.kind == "hard_core":
+            # Images differ in the size of their cells: all of them are to be as orderly.
+            fixed["points.distance_sides"] = _short(min(distance / cell_um_of(like), _CLOSE))
     return fixed
 
 
@@ -157,7 +184,12 @@ def _kept(fixed: dict[str, Value]) -> list[Estimate]:
     """Report what images without labels cannot tell."""
     region = "images are taken to show tissue all over"
     found = [Estimate("region.kind", "full", how=region, status="taken")]
-    for path in ("points.distance_um", "cells.undulation_um", "cells.undulation_scale_um"):
+    for path in (
+        "points.distance_um",
+        "points.distance_sides",
+        "cells.undulation_um",
+        "cells.undulation_scale_um",
+    ):
         if path in fixed:
             how = "scaled with the cells; needs labels"
             found.append(Estimate(path, fixed[path], how=how, status="unidentified"))

@@ -38,7 +38,7 @@ def sample(spec: HardCore, window: Window, rng: Generator) -> Pattern:
     ----------
     spec : HardCore
         Density per mm² or mm³ (None = to saturation), mean distance in µm, and
-        ``spread``: radii are uniform about ``distance_um / 2`` with that
+        ``spread``: radii are uniform about half of that distance with that
         coefficient of variation. Balls for which there is no room shrink, an
         eleventh of the range at a time, until they fit.
     window : Window
@@ -61,7 +61,7 @@ def sample(spec: HardCore, window: Window, rng: Generator) -> Pattern:
     >>> bool(0.5 < len(full) * np.pi * 6.0**2 / 128.0**2 < 0.59)
     True
     """
-    mean = 0.5 * spec.distance_um
+    mean = 0.5 * spec.apart_um(window.ndim)
     low, high = mean * (1 - 3**0.5 * spec.spread), mean * (1 + 3**0.5 * spec.spread)
     fits = most_apart(window, 2 * low)
     wanted = fits

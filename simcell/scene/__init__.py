@@ -191,15 +191,16 @@ class Scene(Spec):
         # Balls of unequal size can fill gaps, but never more than all of the space.
         ndim = self.frame.ndim
         share = CLOSEST_PACKING[ndim] if seeds.spread == 0 else 1.0
-        ball = math.pi / 4 * seeds.distance_um**2 * (1 + seeds.spread**2)
+        apart = seeds.apart_um(ndim)
+        ball = math.pi / 4 * apart**2 * (1 + seeds.spread**2)
         if ndim == 3:
-            ball = math.pi / 6 * seeds.distance_um**3 * (1 + 3 * seeds.spread**2)
+            ball = math.pi / 6 * apart**3 * (1 + 3 * seeds.spread**2)
         most = share / ball * MM_IN_UM**ndim
         if seeds.density > most:
             msg = (
                 f"points.density = {seeds.density:g}: no packing of points "
-                f"{seeds.distance_um:g} µm apart has more than {most:.4g} per "
-                f"{'mm²' if ndim == 2 else 'mm³'}; lower it or distance_um, or write null for as "
+                f"{apart:.4g} µm apart has more than {most:.4g} per "
+                f"{'mm²' if ndim == 2 else 'mm³'}; lower it or the distance, or write null for as "
                 "many as fit"
             )
             raise ValueError(msg)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from simcell.arrays import MM_IN_UM
 from simcell.scene._spec import Spec
 from simcell.scene.colony import Colony
 
@@ -86,9 +87,38 @@ class HardCore(Spec):
         2000.0, gt=0, le=1e12, description="points per mm² or mm³; None = until nothing fits"
     )
     distance_um: Distance = 12.0
+    distance_sides: float | None = Field(
+        None,
+        gt=0,
+        le=1.2,
+        description="in place of distance_um: the distance over 1/√density (2-D) or 1/∛density, "
+        "so that points are as orderly whatever their density",
+    )
     spread: float = Field(
         0.0, ge=0, le=0.5, description="coefficient of variation of the individual radius"
     )
+
+    def apart_um(self, ndim: int) -> float:
+        """Distance of the points in µm, mean of the pairs where it varies.
+
+        Examples
+        --------
+        >>> HardCore(density=2500.0, distance_sides=0.5).apart_um(2)
+        10.0
+        """
+        if self.distance_sides is None or self.density is None:
+            return self.distance_um
+        return float(self.distance_sides * MM_IN_UM / self.density ** (1 / ndim))
+
+    @model_validator(mode="after")
+    def _sides_need_a_density(self) -> Self:
+        if self.distance_sides is not None and self.density is None:
+            msg = (
+                f"distance_sides = {self.distance_sides:g}: it is relative to a density, which is "
+                "null here; give a density, or distance_um"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class Strauss(Spec):

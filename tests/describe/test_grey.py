@@ -151,3 +151,26 @@ def test_dark_middles_show_as_such() -> None:
     image = np.where(place.depth_px > 5.5, 50.0, 100.0).astype(np.float32)
     assert zones.levels_of(image, place).middle < -0.1
     assert zones.levels_of(noisy(), place).middle == pytest.approx(0, abs=0.02)
+
+
+def test_slow_light_is_no_ring() -> None:
+    preset = load_preset("confluent").with_set(["frame.shape=[256, 128]"])
+    told = []
+    for index in range(6):
+        image = simulate(preset.scene(seed=5, index=index), seed=5, index=index).image
+        assert image is not None
+        waves = np.sin(np.arange(256) * 2 * np.pi / 80)[:, None]
+        told.append(grey.ring(image.astype(np.float32) + np.float32(90) * waves.astype(np.float32)))
+    assert max(told) < 128 / 3
+
+
+def test_the_ring_of_orderly_tissue_is_empty() -> None:
+    dips = []
+    for lloyd in (0, 12):
+        preset = load_preset("confluent").with_set(
+            [f"cells.lloyd={lloyd}", "points.distance_um=4", "imaging.cytoplasm.cell_cv=0"]
+        )
+        scenes = [preset.scene(seed=6, index=i) for i in range(10)]
+        images = [simulate(s, seed=6, index=i).image for i, s in enumerate(scenes)]
+        dips.append(np.nanmean([grey.dip(i.astype(np.float32)) for i in images if i is not None]))
+    assert dips[1] > dips[0] + 0.2

@@ -53,7 +53,9 @@ def test_points_lie_inside_and_the_same_stream_gives_the_same_pattern(kind, ndim
         assert values.shape == (len(pattern),)
         np.testing.assert_array_equal(values, again.marks[name])
     match spec:
-        case HardCore(spread=0) | HardCoreGibbs() | MaternI() | MaternII():
+        case HardCore(spread=0):
+            assert closest(pattern, window) >= spec.apart_um(window.ndim) * (1 - 1e-12)
+        case HardCoreGibbs() | MaternI() | MaternII():
             assert closest(pattern, window) >= spec.distance_um * (1 - 1e-12)
         case Binomial():
             assert len(pattern) == spec.count

@@ -262,3 +262,16 @@ def test_simcep_clusters_share_and_scatter():
     assert tree.query(members, k=30)[0][:, -1].max() < 40
     alone = pattern.points[kind == 0]
     assert abs(z_of(alone[:, 0], 200.0)) < LIMIT
+
+
+@pytest.mark.parametrize(("size", "density"), [((400.0, 400.0), 2e3), ((90.0, 90.0, 90.0), 1e5)])
+def test_distances_in_sides_make_points_of_any_density_as_orderly(size, density):
+    nearest = []
+    for times in (1.0, 4.0):
+        spec = HardCore(density=times * density, distance_sides=0.7)
+        points = sample(spec, Window(size, periodic=True), stream(3, 0, "points")).points
+        gaps = cKDTree(points, boxsize=size).query(points, k=2)[0][:, 1]
+        side = (np.prod(size) / len(points)) ** (1 / len(size))
+        assert gaps.min() == pytest.approx(0.7 * side, rel=0.02)
+        nearest.append(gaps.mean() / side)
+    assert nearest[0] == pytest.approx(nearest[1], rel=0.02)
