@@ -76,6 +76,8 @@ class Grey:
         and no smaller than the radius before.
     grain : Curve
         Correlation of fine detail with itself at each of ``LAGS``, by its number.
+    register_px : float
+        Spread of the shifts of scan lines (rows) along their length; see `register`.
     grain_px : float
         Full width at half maximum of the detail's autocorrelation.
     uneven, tilt : float
@@ -95,6 +97,7 @@ class Grey:
     bright_grains: Curve
     dark_grains: Curve
     grain: Curve
+    register_px: float
     grain_px: float
     uneven: float
     tilt: float
@@ -140,6 +143,7 @@ def grey_of(image: Image, *, lines: bool = True) -> Grey:
         granularity(image),
         granularity(-image),
         lags,
+        register(image),
         grain_px(lags),
         float(light.std()) / max(mean, 1.0),
         float(plane(image).std()) / max(mean, 1.0),
@@ -167,6 +171,7 @@ def summary(grey: Grey) -> dict[str, float]:
     for name, curve in (("bright", grey.bright_grains), ("dark", grey.dark_grains)):
         numbers |= {f"{name} grains of {r:g} px, log": _log(v) for r, v in _pairs(curve)}
     numbers |= {f"grain at lag {LAGS[int(i)]}": v for i, v in _pairs(grey.grain)}
+    numbers["lines out of register, log"] = _log(grey.register_px)
     numbers["uneven, log"] = _log(grey.uneven, 1e-3)
     numbers["tilt, log"] = _log(grey.tilt, 1e-3)
     numbers["polarity"] = grey.polarity
@@ -299,6 +304,20 @@ def grain(image: Image) -> Curve:
         height, width = detail.shape[0] - dy, detail.shape[1] - dx
         values.append(float(np.mean(detail[dy:, dx:] * detail[:height, :width])) / power)
     return Curve(np.arange(len(LAGS), dtype=np.float64), np.array(values))
+
+
+def register(image: Image) -> float:
+    """Return the standard deviation of shifts of rows along x against the rows beside them, in px.
+
+    Of first order, by the slope of what the rows beside show; noise adds to it, as it does in
+    simulated images with the same noise.
+    """
+    beside = 0.5 * (image[:-2] + image[2:])
+    slope = np.gradient(beside, axis=1)
+    told = (slope * slope).sum(axis=1)
+    shift = ((image[1:-1] - beside) * slope).sum(axis=1) / np.maximum(told, 1e-6)
+    flat = told < 0.05 * max(float(told.mean()), 1e-6)  # nothing there to be shifted
+    return float(np.clip(shift[~flat], -3.0, 3.0).std()) if (~flat).sum() > 2 else 0.0
 
 
 def grain_px(lags: Curve) -> float:

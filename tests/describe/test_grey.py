@@ -174,3 +174,17 @@ def test_the_ring_of_orderly_tissue_is_empty() -> None:
         images = [simulate(s, seed=6, index=i).image for i, s in enumerate(scenes)]
         dips.append(np.nanmean([grey.dip(i.astype(np.float32)) for i in images if i is not None]))
     assert dips[1] > dips[0] + 0.2
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3, 0.8])
+def test_lines_out_of_register_are_told(shift: float) -> None:
+    rng = np.random.default_rng(3)
+    image = noisy(blur_px=3.0, sd=30.0)
+    at = np.arange(128)
+    moved = [
+        np.interp(at - by, at, row)
+        for by, row in zip(shift * rng.standard_normal(128), image, strict=True)
+    ]
+    told = grey.register(np.array(moved, np.float32))
+    # Against the mean of two neighbours that are shifted themselves.
+    assert told == pytest.approx(np.sqrt(1.5) * shift, rel=0.2, abs=0.06)
