@@ -78,6 +78,8 @@ class Grey:
         Correlation of fine detail with itself at each of ``LAGS``, by its number.
     register_px : float
         Spread of the shifts of scan lines (rows) along their length; see `register`.
+    lines : float
+        Spread of the brightness of rows against the rows beside them, in grey levels.
     grain_px : float
         Full width at half maximum of the detail's autocorrelation.
     uneven, tilt : float
@@ -98,6 +100,7 @@ class Grey:
     dark_grains: Curve
     grain: Curve
     register_px: float
+    lines: float
     grain_px: float
     uneven: float
     tilt: float
@@ -144,6 +147,7 @@ def grey_of(image: Image, *, lines: bool = True) -> Grey:
         granularity(-image),
         lags,
         register(image),
+        uneven_lines(image),
         grain_px(lags),
         float(light.std()) / max(mean, 1.0),
         float(plane(image).std()) / max(mean, 1.0),
@@ -172,6 +176,7 @@ def summary(grey: Grey) -> dict[str, float]:
         numbers |= {f"{name} grains of {r:g} px, log": _log(v) for r, v in _pairs(curve)}
     numbers |= {f"grain at lag {LAGS[int(i)]}": v for i, v in _pairs(grey.grain)}
     numbers["lines out of register, log"] = _log(grey.register_px)
+    numbers["lines uneven, log"] = _log(grey.lines)
     numbers["uneven, log"] = _log(grey.uneven, 1e-3)
     numbers["tilt, log"] = _log(grey.tilt, 1e-3)
     numbers["polarity"] = grey.polarity
@@ -318,6 +323,20 @@ def register(image: Image) -> float:
     shift = ((image[1:-1] - beside) * slope).sum(axis=1) / np.maximum(told, 1e-6)
     flat = told < 0.05 * max(float(told.mean()), 1e-6)  # nothing there to be shifted
     return float(np.clip(shift[~flat], -3.0, 3.0).std()) if (~flat).sum() > 2 else 0.0
+
+
+def uneven_lines(image: Image) -> float:
+    """Return the spread of the mean brightness of rows, against the rows beside them.
+
+    Examples
+    --------
+    >>> flat = np.full((400, 30), 100, np.float32)
+    >>> rows = np.random.default_rng(0).normal(0, 2, (400, 1)).astype(np.float32)
+    >>> round(uneven_lines(flat + rows), 1)
+    2.0
+    """
+    means = image.mean(axis=1, dtype=np.float64)
+    return float(np.std(means[1:-1] - 0.5 * (means[:-2] + means[2:])) / np.sqrt(1.5))
 
 
 def grain_px(lags: Curve) -> float:

@@ -91,6 +91,22 @@ def interlace(signal: Image, difference: float) -> None:
         signal[1::2] *= np.float32(1.0 - 0.5 * difference)
 
 
+def uneven_lines(signal: Image, spread: float, rng: Generator) -> None:
+    """Make every scan line (row) brighter or darker as a whole, in place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.ones((400, 3), np.float32)
+    >>> uneven_lines(image, 0.1, np.random.default_rng(0))
+    >>> bool((image == image[:, :1]).all()), round(float(image.std()), 2)
+    (True, 0.1)
+    """
+    if spread > 0:
+        factors = 1.0 + spread * rng.standard_normal(len(signal))
+        signal *= np.maximum(factors, 0.0).astype(np.float32)[:, None]
+
+
 def peaked(signal: Image, amount: float, sigma_px: float) -> Image:
     """Add to every scan line (row) its own detail finer than ``sigma_px``, ``amount`` times.
 

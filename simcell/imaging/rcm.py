@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from simcell.arrays import Image
 from simcell.fields import FWHM, blur, perlin_noise, smooth_noise
-from simcell.imaging.detector import detect, interlace, peaked, shift_lines, speckle
+from simcell.imaging.detector import detect, interlace, peaked, shift_lines, speckle, uneven_lines
 from simcell.imaging.spots import add_spots, nuclei
 from simcell.imaging.view import View
 from simcell.rng import Streams
@@ -51,6 +51,7 @@ def image(spec: Rcm, view: View, streams: Streams) -> NDArray[np.uint8]:
     respond(signal, spec.gamma, spec.cytoplasm.brightness)
     signal = peaked(signal, noise.peaking, noise.peaking_um / spacing)
     interlace(signal, noise.interlace)
+    uneven_lines(signal, noise.lines, streams("imaging.lines"))
     return detect(
         signal, spec.gain, spec.offset, noise.photons, noise.read_noise, streams("imaging.detector")
     )

@@ -147,6 +147,9 @@ class RcmNoise(Spec):
     interlace: float = Field(
         0.0, ge=0.0, le=0.5, description="how much brighter every other scan line is, relatively"
     )
+    lines: float = Field(
+        0.0, ge=0.0, le=0.5, description="spread of the brightness of scan lines, relatively"
+    )
     peaking: float = Field(
         0.0,
         ge=-0.9,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.spatial import cKDTree
 
 from simcell import SimcellError, load_preset, simulate
 from simcell.cli import main
@@ -162,16 +163,35 @@ def test_the_interval_of_a_density_widens_with_what_images_differ_by() -> None:
     assert unlike.least < 650 < 1400 < unlike.most
 
 
-def test_lloyd_steps_carry_the_order_where_images_differ_in_the_size_of_cells() -> None:
-    alike = density_of(np.full(5, 1000.0), 1000.0, 0.02)
-    unlike = density_of(np.array([500.0, 700, 1000, 2000, 4000]), 1000.0, 0.02)
-    core, steps = tissue._order(alike)
-    loose, more = tissue._order(unlike)
-    assert (core.name, steps.name) == (loose.name, more.name) == ("apart", "steps")
-    assert core.high > 0.8
-    # Beside images of four times the cells, no distance of seeds may matter.
-    assert 2 * loose.high < 0.5
-    assert more.high > steps.high
+@pytest.mark.usefixtures("quick")
+def test_tissue_is_as_orderly_where_images_differ_in_the_size_of_cells() -> None:
+    fields = [
+        replace(_tissue(1, **{"points.density": n, "points.distance_um": 9})[0], name=f"{n}")
+        for n in (900, 1500, 2500, 4500)
+    ]
+    made = fit(fields, load_preset("confluent"), seed=1)
+    by_path = {one.path: one for one in made.estimates}
+    assert by_path["points.distance_sides"].status == "taken"
+    assert "not in use" in by_path["points.distance_um"].how
+    assert "points.distance_um" not in made.preset.vary
+    assert {"points.density", "cells.lloyd"} <= set(made.preset.vary)
+    nearest = []
+    for density in (900.0, 4500.0):
+        scene = made.preset.with_set([f"points.density={density}", "cells.lloyd=0"])
+        points = simulate(
+            scene.scene(seed=0, index=0), seed=0, index=0, upto="points"
+        ).pattern.points
+        gaps = cKDTree(points).query(points, k=2)[0][:, 1]
+        nearest.append(gaps.min() * density**0.5 / 1000)
+    assert nearest == pytest.approx([0.7, 0.7], rel=0.02)
+
+
+@pytest.mark.usefixtures("quick")
+def test_tissue_of_one_size_has_a_hard_core_in_micrometres() -> None:
+    made = fit(_tissue(**{"points.distance_um": 13}), load_preset("confluent"), seed=1)
+    by_path = {one.path: one for one in made.estimates}
+    assert "points.distance_sides" not in by_path
+    assert by_path["points.distance_um"].vary is not None
 
 
 def test_ranges_hold_intervals_and_stay_in_bounds() -> None:

@@ -262,6 +262,14 @@ def test_interlaced_frames_have_brighter_even_lines():
     assert ratio[1::2].mean() == pytest.approx(0.9, abs=0.01)
 
 
+def test_lines_are_as_uneven_as_was_asked_for():
+    plain, uneven = _image(), _image(noise={**QUIET["noise"], "lines": 0.05})
+    inside = np.s_[4 : CELL - 4, 4 : CELL - 4]  # of a cell, away from its membrane
+    ratio = (uneven[inside] / plain[inside]).mean(axis=1)
+    assert ratio.std() == pytest.approx(0.05, rel=4 / np.sqrt(2 * len(ratio)))
+    assert (uneven[inside] / plain[inside]).std(axis=1).max() < 0.01
+
+
 def test_peaking_makes_borders_across_lines_stronger():
     plain = _image()
     sharp = _image(noise={**QUIET["noise"], "peaking": 1.0, "peaking_um": 2.0})
