@@ -117,8 +117,10 @@ class Validator:
 
 
 def check_collapse(found: list[FloatImage]) -> None:
-    """Stop a training that gives the same for all samples."""
-    if all(np.abs(one - found[0]).max() < _SAME for one in found[1:]):
+    """Stop a training that gives the same for all samples, of which some may be larger."""
+    sides = np.min([one.shape for one in found], axis=0)
+    parts = [one[tuple(slice(side) for side in sides)] for one in found]
+    if all(np.abs(one - parts[0]).max() < _SAME for one in parts[1:]):
         msg = (
             "mode collapse: the network gives the same output for all validation images; "
             "lower optimiser.rate, or weigh weights.adversarial less"

@@ -10,13 +10,14 @@ import tifffile
 from dermogan.recipe import Recipe, load_recipe
 
 
-def annotated(folder: Path, count: int = 4, side: int = 48) -> Path:
-    """Write images of bright discs on noise, and their labels."""
+def annotated(folder: Path, count: int = 4, sides: tuple[int, ...] = (48,)) -> Path:
+    """Write images of bright discs on noise, of these sides in turn, and their labels."""
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[:side, :side]
     for name in ("images", "masks"):
         (folder / name).mkdir()
     for number in range(count):
+        side = sides[number % len(sides)]
+        y, x = np.mgrid[:side, :side]
         labels = np.zeros((side, side), np.uint16)
         for label, (cy, cx) in enumerate(rng.uniform(6, side - 6, (6, 2)), 1):
             labels[(y - cy) ** 2 + (x - cx) ** 2 < 36] = label

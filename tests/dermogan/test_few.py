@@ -22,6 +22,7 @@ from dermogan.filters import Normaliser
 from dermogan.labelled import Labelled, files_of, filled
 from dermogan.model import read_model
 from dermogan.recipe import CganSeg, Supervised
+from dermogan.trainer import train
 from dermogan.validate import Validator
 from simcell import SimcellError
 
@@ -74,6 +75,12 @@ def test_a_run_is_validated_on_annotated_images(folder: Path) -> None:
     found = Validator(small(folder))
     assert (found.output, len(found.images)) == ("filled", 2)
     assert 8 < found.diameter_px <= 12.5  # type: ignore[operator]
+
+
+def test_images_may_be_of_unequal_sizes(tmp_path: Path) -> None:
+    folder = annotated(tmp_path, 4, sides=(40, 64))
+    train(small(folder, "validation.count=4"), tmp_path / "run", quiet=True)
+    assert any((tmp_path / "run" / "pictures").iterdir())
 
 
 @pytest.mark.parametrize(
