@@ -76,8 +76,18 @@ def _whole(rows: list[list[str]], last: int) -> list[list[str]]:
 
 
 def panel(rows: Sequence[Sequence[FloatImage]]) -> Picture:
-    """Draw rows of equal pictures, each stretched to its own range; of volumes, a plane."""
-    return np.concatenate([np.concatenate([_grey(p) for p in row], axis=1) for row in rows])
+    """Draw rows of pictures, each stretched to its own range; of volumes, a plane.
+
+    Pictures that are smaller than the largest are drawn in its upper left corner.
+    """
+    greys = [[_grey(picture) for picture in row] for row in rows]
+    sides = np.max([grey.shape for row in greys for grey in row], axis=0)
+    for row in greys:
+        row[:] = [
+            np.pad(grey, [(0, side - n) for side, n in zip(sides, grey.shape, strict=True)])
+            for grey in row
+        ]
+    return np.concatenate([np.concatenate(row, axis=1) for row in greys])
 
 
 def png(picture: Picture) -> bytes:
