@@ -415,7 +415,7 @@ def _ring(image: Image) -> tuple[float, float]:
     trend = np.polynomial.Polynomial.fit(x, soft, 2)(x)
     above = (soft - trend)[1:-1]
     top = int(np.argmax(above)) + 1
-    if above[top - 1] <= 0:
+    if above[top - 1] <= 1e-6:
         return float("nan"), float("nan")
     inside = y[max(top - _INSIDE[1], 0) : max(top - _INSIDE[0] + 1, 1)]
     return float(np.exp(-x[top])), float(soft[top] - inside.mean())
