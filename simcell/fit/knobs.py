@@ -118,6 +118,7 @@ _RCM = (
     Knob("noise.read_noise", 0.0005, 0.04, True),
     Knob("noise.jitter_um", 0.0, 1.5, unit="pixel"),
     Knob("noise.interlace", 0.0, 0.06, always=True),
+    Knob("noise.smear_um", 0.0, 3.0, unit="pixel", always=True),
     Knob("noise.lines", 0.0, 0.02, always=True),
     Knob("noise.peaking", -0.5, 1.5, always=True),
     Knob("noise.peaking_um", 1.0, 20.0, True, "pixel", always=True),

@@ -53,7 +53,13 @@ def image(spec: Rcm, view: View, streams: Streams) -> NDArray[np.uint8]:
     interlace(signal, noise.interlace)
     uneven_lines(signal, noise.lines, streams("imaging.lines"))
     return detect(
-        signal, spec.gain, spec.offset, noise.photons, noise.read_noise, streams("imaging.detector")
+        signal,
+        spec.gain,
+        spec.offset,
+        noise.photons,
+        noise.read_noise,
+        streams("imaging.detector"),
+        noise.smear_um / spacing,
     )
 
 

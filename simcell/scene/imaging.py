@@ -147,6 +147,12 @@ class RcmNoise(Spec):
     interlace: float = Field(
         0.0, ge=0.0, le=0.5, description="how much brighter every other scan line is, relatively"
     )
+    smear_um: float = Field(
+        0.0,
+        ge=0.0,
+        le=200.0,
+        description="how far electronics smear the detector's noise along scan lines (sd), in µm",
+    )
     lines: float = Field(
         0.0, ge=0.0, le=0.5, description="spread of the brightness of scan lines, relatively"
     )

@@ -262,6 +262,21 @@ def test_interlaced_frames_have_brighter_even_lines():
     assert ratio[1::2].mean() == pytest.approx(0.9, abs=0.01)
 
 
+def test_smeared_noise_is_alike_along_lines_and_not_across_them():
+    noisy = {**QUIET["noise"], "read_noise": 0.03}
+    made = []
+    for smear_um in (0.0, 1.0):
+        rest = _image(noise={**noisy, "smear_um": smear_um}) - _image()
+        inside = rest[4 : CELL - 4, 4 : CELL - 4]
+        inside = inside - inside.mean()
+        along, across = (inside[:, 1:] * inside[:, :-1]).mean(), (inside[1:] * inside[:-1]).mean()
+        made.append((inside.std(), along / inside.var(), across / inside.var()))
+    assert made[1][0] == pytest.approx(made[0][0], rel=0.15)
+    assert abs(made[0][1]) < 0.15
+    assert made[1][1] > 0.5
+    assert max(abs(made[0][2]), abs(made[1][2])) < 0.2
+
+
 def test_lines_are_as_uneven_as_was_asked_for():
     plain, uneven = _image(), _image(noise={**QUIET["noise"], "lines": 0.05})
     inside = np.s_[4 : CELL - 4, 4 : CELL - 4]  # of a cell, away from its membrane
