@@ -38,7 +38,7 @@ def estimates_of(
     fixed: Mapping[str, Value],
     how: str,
     stretch: Mapping[str, float],
-    share: float = 1.0,
+    share: float | FloatArray = 1.0,
 ) -> list[Estimate]:
     """Return an estimate for every number that was matched.
 
@@ -51,7 +51,7 @@ def estimates_of(
     how : str
     stretch : mapping of str to float
         Factors by path, from the patches to the preset's frame.
-    share : float
+    share : float or FloatArray
         Width of the ranges, of the widest; see `simcell.fit.width`.
     """
     middle = np.median(found.samples, axis=0)

@@ -115,9 +115,12 @@ class Observed:
         if self.each is None:
             return np.zeros(len(noise))
         images = np.isfinite(self.each).sum(axis=0)
-        mean = np.nanvar(self.each, axis=0, ddof=1) / np.maximum(images, 1)
-        most = np.array([clearly(int(count)) ** 2 for count in images])
-        return np.asarray(np.where((images > 2) & (mean > most * noise), mean - noise, 0.0))
+        added = np.zeros(len(noise))
+        for k in np.flatnonzero(images > 2):
+            mean = float(np.nanvar(self.each[:, k], ddof=1)) / images[k]
+            if mean > clearly(int(images[k])) ** 2 * noise[k]:
+                added[k] = mean - noise[k]
+        return added
 
 
 def invert(

@@ -7,7 +7,8 @@ where they meet.
 
 Decision: ranges are as wide as they can be without samples looking less like the real images than
 those of narrow ranges do. Samples are simulated for a few widths, and each is compared with the
-real image that it looks most like.
+real image that it looks most like. All ranges narrow together first; then one after the other,
+those that cost least before, are as wide as can be again: images may differ in noise alone.
 """
 
 from __future__ import annotations
@@ -32,8 +33,15 @@ _LEAST_WIDE = 0.03  # of the first range, to either side, that a preset varies a
 _LOOSE = 0.1  # of what numbers seem to share, taken for chance: draws are few
 
 
-def population(found: Match, share: float = 1.0) -> FloatArray:
-    """Return numbers (m, unknowns) as a preset that draws them one by one should have them."""
+def population(found: Match, share: float | FloatArray = 1.0) -> FloatArray:
+    """Return numbers (m, unknowns) as a preset that draws them one by one should have them.
+
+    Parameters
+    ----------
+    found : Match
+    share : float or FloatArray
+        Width of all ranges, or of each, of the widest.
+    """
     middle = np.median(found.samples, axis=0)
     apart = found.samples - middle
     spread = np.maximum(apart.std(axis=0), 1e-6)
@@ -42,25 +50,46 @@ def population(found: Match, share: float = 1.0) -> FloatArray:
     return np.asarray(middle + apart * np.maximum(share * wide, least), np.float64)
 
 
-def widest(rig: Rig, found: Match, seed: int) -> float:
-    """Return the largest of `SHARES` with which samples look like the images.
+def widest(rig: Rig, found: Match, seed: int) -> FloatArray:
+    """Return the largest share of each range's width with which samples look like the images.
 
     Parameters
     ----------
     rig : Rig
     found : Match
     seed : int
+
+    Returns
+    -------
+    FloatArray
+        One for each unknown, 1 = as wide as `population` makes it.
     """
     observed = rig.observed()
-    made = [_made(rig, found, share, seed, k) for k, share in enumerate(SHARES)]
-    good = np.isfinite(observed).all(axis=0) & np.isfinite(np.concatenate(made)).all(axis=0)
-    scale = made[0][:, good].std(axis=0) + 1e-9
+    first = _made(rig, found, 1.0, seed, 0)
+    good = np.isfinite(observed).all(axis=0) & np.isfinite(first).all(axis=0)
+    scale = first[:, good].std(axis=0) + 1e-9
     real = observed[:, good] / scale
-    gaps = [float(np.median([_nearest(row, real) for row in m[:, good] / scale])) for m in made]
-    return max(s for s, gap in zip(SHARES, gaps, strict=True) if gap <= _WORSE * min(gaps))
+
+    def gap(share: float | FloatArray, number: int) -> float:
+        made = np.nan_to_num(_made(rig, found, share, seed, number)[:, good] / scale, nan=np.inf)
+        return float(np.median([_nearest(row, real) for row in made]))
+
+    gaps = [gap(share, k) for k, share in enumerate(SHARES)]
+    together = max(s for s, g in zip(SHARES, gaps, strict=True) if g <= _WORSE * min(gaps))
+    shares = np.full(rig.unknowns, together)
+    if together == 1:
+        return shares
+    # The same streams each time: what differs is how wide single ranges are.
+    number, alone = len(SHARES), np.eye(rig.unknowns) * (1.0 - together)
+    cost = [gap(shares + wider, number) for wider in alone]
+    most = _WORSE * min(*gaps, *cost)
+    for k in np.argsort(cost, kind="stable"):
+        if gap(shares + alone[k], number) <= most:
+            shares = shares + alone[k]
+    return shares
 
 
-def _made(rig: Rig, found: Match, share: float, seed: int, number: int) -> FloatArray:
+def _made(rig: Rig, found: Match, share: float | FloatArray, seed: int, number: int) -> FloatArray:
     """Simulate images with numbers drawn one by one, and measure them: (samples, measures)."""
     low, high = np.clip(np.quantile(population(found, share), ENDS, axis=0), 0.0, 1.0)
     count = min(max(found.draws // _DRAWS, _SAMPLES[0]), _SAMPLES[1])
