@@ -20,6 +20,7 @@ import numpy as np
 from scipy import fft
 
 from simcell.arrays import BoolArray, FloatArray, Image
+from simcell.describe.lines import register, uneven_lines
 from simcell.fields import blur
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -77,7 +78,7 @@ class Grey:
     grain : Curve
         Correlation of fine detail with itself at each of ``LAGS``, by its number.
     register_px : float
-        Spread of the shifts of scan lines (rows) along their length; see `register`.
+        Spread of the shifts of scan lines (rows) along their length; see `simcell.describe.lines`.
     lines : float
         Spread of the brightness of rows against the rows beside them, in grey levels.
     grain_px : float
@@ -309,34 +310,6 @@ def grain(image: Image) -> Curve:
         height, width = detail.shape[0] - dy, detail.shape[1] - dx
         values.append(float(np.mean(detail[dy:, dx:] * detail[:height, :width])) / power)
     return Curve(np.arange(len(LAGS), dtype=np.float64), np.array(values))
-
-
-def register(image: Image) -> float:
-    """Return the standard deviation of shifts of rows along x against the rows beside them, in px.
-
-    Of first order, by the slope of what the rows beside show; noise adds to it, as it does in
-    simulated images with the same noise.
-    """
-    beside = 0.5 * (image[:-2] + image[2:])
-    slope = np.gradient(beside, axis=1)
-    told = (slope * slope).sum(axis=1)
-    shift = ((image[1:-1] - beside) * slope).sum(axis=1) / np.maximum(told, 1e-6)
-    flat = told < 0.05 * max(float(told.mean()), 1e-6)  # nothing there to be shifted
-    return float(np.clip(shift[~flat], -3.0, 3.0).std()) if (~flat).sum() > 2 else 0.0
-
-
-def uneven_lines(image: Image) -> float:
-    """Return the spread of the mean brightness of rows, against the rows beside them.
-
-    Examples
-    --------
-    >>> flat = np.full((400, 30), 100, np.float32)
-    >>> rows = np.random.default_rng(0).normal(0, 2, (400, 1)).astype(np.float32)
-    >>> round(uneven_lines(flat + rows), 1)
-    2.0
-    """
-    means = image.mean(axis=1, dtype=np.float64)
-    return float(np.std(means[1:-1] - 0.5 * (means[:-2] + means[2:])) / np.sqrt(1.5))
 
 
 def grain_px(lags: Curve) -> float:

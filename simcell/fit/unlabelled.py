@@ -192,6 +192,8 @@ def _kept(fixed: dict[str, Value]) -> list[Estimate]:
     ):
         if path in fixed:
             how = "scaled with the cells; needs labels"
+            if path == "points.distance_um" and "points.distance_sides" in fixed:
+                how = "not in use: distance_sides is"
             found.append(Estimate(path, fixed[path], how=how, status="unidentified"))
     return found
 

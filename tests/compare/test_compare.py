@@ -60,7 +60,7 @@ def test_where_annotation_ends_tells_no_outlines_apart():
         kept = np.where(np.isin(whole.labels, np.unique(whole.labels[far])), 0, whole.labels)
         part.append(Field(whole.name, whole.spacing_um, labels=kept, annotated=kept > 0))
     found = compare(part, fields("honeycomb", 10, 2, large))
-    # With squares of which a tenth is not annotated, it would be 0.7 here, and more at other ends.
+    # With squares of which a tenth is not annotated, it would be 0.7.
     assert 0.3 <= found.outline_gap.accuracy <= 0.6
 
 

@@ -9,6 +9,7 @@ import pytest
 from simcell import load_preset, simulate
 from simcell.arrays import Image, IntArray
 from simcell.describe import grey, zones
+from simcell.describe.lines import register
 from simcell.fields import white_noise
 
 
@@ -185,6 +186,6 @@ def test_lines_out_of_register_are_told(shift: float) -> None:
         np.interp(at - by, at, row)
         for by, row in zip(shift * rng.standard_normal(128), image, strict=True)
     ]
-    told = grey.register(np.array(moved, np.float32))
+    told = register(np.array(moved, np.float32))
     # Against the mean of two neighbours that are shifted themselves.
     assert told == pytest.approx(np.sqrt(1.5) * shift, rel=0.2, abs=0.06)
