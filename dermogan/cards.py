@@ -84,6 +84,13 @@ def expects_of(card: dict[str, Any], path: Path | str) -> Expects | None:
         raise DermoganError(msg) from None
 
 
+def trained_s(card: dict[str, Any]) -> float | None:
+    """Return CPU seconds of a training; that of a run's model, up to the step that was kept."""
+    whole = 3600 * float(card.get("cpu_hours", 0.0))
+    found = whole or float(card.get("trainer_cpu_s", 0.0))
+    return found or None
+
+
 def checked(metadata: dict[str, str], path: Path, wanted: str = FORMAT) -> Header:
     """Return what the texts in a file's header say, if it is a model of this format."""
     if metadata.get("format") != wanted:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dermogan.cli_worlds import WORLDS, refuse_cells, score_world
+from dermogan.cli_overview import FILES as TABLES
+from dermogan.cli_overview import finish, prepared, refuse_written
+from dermogan.cli_worlds import SETS, WORLDS, refuse_cells, score_world
 from simcell import SimcellError
 
 if TYPE_CHECKING:
@@ -30,10 +32,13 @@ Examples:
   dermogan benchmark --data a --data b --polarity b=dark --shows a=cells -o both
   dermogan benchmark --method gabor --weights stardist-model/ -o gabor
   dermogan benchmark --world oct --model mine=run -o layers       models that name classes
+  dermogan benchmark --world all -o all                           every set, and one table
+  dermogan benchmark --world all --model vox2vox=run --protocol protocol/protocol.json -o all
 
 A folder of --data has images/ and, by the same names, masks/ (label images) or points/ (x, y
 tables). Its options are VALUE for all folders, or FOLDER=VALUE. Writes benchmark.json, .csv, .md
-and, where matplotlib is installed, .png."""
+and, where matplotlib is installed, .png; with --world all those in a folder for each set, and
+table.md, .csv, .json."""
 )
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option(
@@ -44,7 +49,15 @@ and, where matplotlib is installed, .png."""
     type=click.Choice(WORLDS),
     default="cells",
     show_default=True,
-    help="What is simulated: cells, or what models of classes name: layers in oct, mosaic.",
+    help="What is simulated: cells, or what models of classes name: layers in oct, mosaic. All: "
+    "volumes too, each model on the set of its kind.",
+)
+@click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="protocol.json of dermogan protocol, to stand in the table of all.",
 )
 @click.option("--no-simulated", is_flag=True, help="Leave out the simulated images.")
 @click.option("--method", "names", multiple=True, help="One method, or a group; all by default.")
@@ -91,6 +104,7 @@ def benchmark(
     out: Path,
     data: tuple[Path, ...],
     world: str,
+    protocols: tuple[str, ...],
     no_simulated: bool,
     names: tuple[str, ...],
     models: tuple[str, ...],
@@ -110,10 +124,13 @@ def benchmark(
     """Compare methods on simulated images that no model was trained on, and on your own."""
     from dermogan.errors import need
 
-    for name in FILES:
-        if (out / name).exists() and not overwrite:
-            msg = f"{out / name}: exists already; choose another --out or add --overwrite"
-            raise SimcellError(msg)
+    everything = world == "all"
+    if protocols and not everything:
+        msg = "--protocol: goes with --world all; leave it out, or add that"
+        raise SimcellError(msg)
+    if not overwrite:
+        homes = [out, *(out / name for name in (*SETS, "volumes") if everything)]
+        refuse_written(homes, [*FILES, *TABLES])
     given = {
         "polarity": polarity,
         "shows": shows,
@@ -121,7 +138,7 @@ def benchmark(
         "diameter": diameter,
         "radius": radius,
     }
-    if world != "cells":
+    if world not in ("cells", "all"):
         told = {
             "data": data,
             "method": names,
@@ -143,11 +160,16 @@ def benchmark(
     lacks = "" if weights is not None else lacking()
     if weights is not None:
         load(weights)  # what is wrong with it concerns no single image
-    from dermogan.benchmark.methods import methods
+    from dermogan.benchmark.methods import UNTRAINED, methods
 
-    chosen = methods(names, models, lacks=lacks, cellpose=cellpose)
+    divided, lines = prepared(models, protocols) if everything else ({"cells": [*models]}, [])
+    if everything and models and not divided["cells"]:
+        names = names or UNTRAINED  # not those that have names
+    chosen = methods(names, divided["cells"], lacks=lacks, cellpose=cellpose)
     results = _measured([each.first(first) for each in sets], chosen, weights, quiet=quiet)
-    _write(results, out)
+    _write(results, out / "cells" if everything else out)
+    if everything:
+        finish(results, divided, lines, out, first, quiet=quiet)
 
 
 def _sets(

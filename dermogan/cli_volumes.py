@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from dermogan.cli_maps import progress
 from simcell import SimcellError
 
 if TYPE_CHECKING:
+    from dermogan.benchmark.volumes import Result
     from dermogan.instances import Splitting
     from dermogan.model import Model
     from dermogan.solidscores import SolidScores
@@ -197,10 +198,25 @@ def benchmark_volumes(
     from dermogan.errors import need
 
     need("torch").set_num_threads(1)
-    from dermogan.benchmark.volumes import as_markdown, as_table, measured
+    score_volumes(models, out, first, options)
 
-    results = measured(models, first, options, said=lambda line: click.echo(line, err=True))
+
+def score_volumes(
+    models: Sequence[str],
+    out: Path,
+    first: int | None,
+    options: Splitting | None = None,
+    *,
+    quiet: bool = False,
+) -> list[Result]:
+    """Score models of volumes, and write the tables."""
+    from dermogan.benchmark.volumes import as_markdown, as_table, measured
+    from dermogan.files import write_whole
+
+    said = None if quiet else lambda line: click.echo(line, err=True)
+    results = measured(models, first, options, said=said)
     out.mkdir(parents=True, exist_ok=True)
-    (out / FILES[0]).write_text(as_table(results), "utf-8")
-    (out / FILES[1]).write_text(as_markdown(results), "utf-8")
+    write_whole(out / FILES[0], as_table(results).encode())
+    write_whole(out / FILES[1], as_markdown(results).encode())
     click.echo(as_markdown(results))
+    return results

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from simcell import SimcellError
 
-WORLDS = ("cells", "oct", "mosaic")
+if TYPE_CHECKING:
+    from dermogan.benchmark.maps import MapRow
+
+SETS = ("cells", "oct", "mosaic")
+WORLDS = (*SETS, "all")
 
 
 def refuse_cells(world: str, given: Mapping[str, object]) -> None:
@@ -24,7 +28,7 @@ def refuse_cells(world: str, given: Mapping[str, object]) -> None:
 
 def score_world(
     name: str, models: Sequence[str], out: Path, first: int | None, *, quiet: bool
-) -> None:
+) -> list[MapRow]:
     """Score models of classes on a frozen set, write the tables and the confusion of the first."""
     from rich.console import Console
     from rich.progress import Progress
@@ -66,3 +70,4 @@ def score_world(
         draw_confusion(rows[0].scores, out / "benchmark.png")
         written.append("benchmark.png")
     click.echo(f"{', '.join(written)} -> {out}")
+    return rows

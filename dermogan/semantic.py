@@ -23,15 +23,27 @@ class Pyramid(Spec):
     scales: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
         (1,), min_length=1, description="how many times the image is shrunk for each, falling"
     )
+    texture: int = Field(
+        0,
+        ge=0,
+        le=128,
+        description="channels of texture, found at full size, beside the shrunk image; 0: none",
+    )
 
     @model_validator(mode="after")
-    def _falling(self) -> Self:
+    def _fitting(self) -> Self:
         for coarse, fine in pairwise(self.scales):
             if fine >= coarse or coarse % fine:
                 msg = (
                     f"scales = {list(self.scales)}: each must divide the one before; try [4, 2, 1]"
                 )
                 raise ValueError(msg)
+        if self.texture and self.scales[-1] not in (2, 4, 8, 16):
+            msg = (
+                f"texture = {self.texture}: is found while the image is halved, and the last of "
+                f"scales = {list(self.scales)} is not 2, 4, 8 or 16; change it, or use texture = 0"
+            )
+            raise ValueError(msg)
         return self
 
     @property

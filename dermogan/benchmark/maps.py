@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from dermogan.benchmark.worlds import World
-from dermogan.cards import find_model, model_files, read_header
+from dermogan.cards import find_model, model_files, read_header, trained_s
 from dermogan.classmaps import class_map
 from dermogan.confusion import Confusion, confusion
 from dermogan.errors import DermoganError
@@ -37,7 +37,7 @@ class MapRow:
     ----------
     name : str
     scores : MapScores
-    train_cpu_s : float
+    train_cpu_s : float or None
         Of its training, as its card says.
     cpu_s : float
         CPU seconds per image.
@@ -47,7 +47,7 @@ class MapRow:
 
     name: str
     scores: MapScores
-    train_cpu_s: float
+    train_cpu_s: float | None
     cpu_s: float
     fingerprint: str
 
@@ -125,7 +125,7 @@ def measure_maps(
         MapRow(
             name,
             MapScores(world.classes, len(images), tables[name], _together(bands[name], world.band)),
-            float(model.card.get("cpu_hours", 0)) * 3600 or model.card.get("trainer_cpu_s", 0.0),
+            trained_s(model.card),
             spent[name] / len(images),
             f"{crc:08x}",
         )
@@ -153,7 +153,7 @@ def _facts(row: MapRow) -> dict[str, Any]:
         "images": row.scores.images,
         "fingerprint": row.fingerprint,
         "cpu_s": round(row.cpu_s, 4),
-        "train_cpu_s": round(row.train_cpu_s, 1),
+        "train_cpu_s": None if row.train_cpu_s is None else round(row.train_cpu_s, 1),
         "counts": row.scores.table.counts.tolist(),
     }
     for score in _SCORES:
@@ -204,9 +204,9 @@ def as_markdown(world: World, rows: Sequence[MapRow]) -> str:
             measured = (
                 f" {seen.found:.1%} | {100 * seen.thickness_bias:+.0f} % | {seen.error_um:.2f} |"
             )
+        trained = "–" if row.train_cpu_s is None else f"{row.train_cpu_s:.0f}"
         lines.append(
-            f"| {row.name} | {' | '.join(cells)} |{measured} {row.train_cpu_s:.0f} | "
-            f"{row.cpu_s:.2f} |"
+            f"| {row.name} | {' | '.join(cells)} |{measured} {trained} | {row.cpu_s:.2f} |"
         )
     return "\n".join(lines) + "\n"
 

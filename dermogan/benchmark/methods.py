@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from dermogan.benchmark.flowing import OnMaps, lacking
 from dermogan.benchmark.sets import Told
-from dermogan.cards import find_model, model_files, read_header
+from dermogan.cards import find_model, model_files, read_header, trained_s
 from dermogan.classical import FIAP, NAMES, load_classical, load_fiap
 from dermogan.classical.thresholds import METHODS as THRESHOLDS
 from dermogan.errors import DermoganError
@@ -29,11 +29,14 @@ GROUPS = {
 }
 """Names for several methods."""
 _LATER = (FIAP, GABOR_STAR, CELLPOSE, MAPS_CELLPOSE)
-CHOICES = (*GROUPS, *NAMES, *_LATER)
+UNTRAINED = (*NAMES, *_LATER)
+"""Methods that are no models of ours."""
+CHOICES = (*GROUPS, *UNTRAINED)
 _PREFERRED = ("dermogan", "rcm")
 
 Kind = Literal["threshold", "filter", "model"]
-_STAR = " + StarDist"
+STAR = " + StarDist"
+"""Ends the names of rows of models whose cells StarDist splits."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ class Method:
         Whether StarDist splits cells.
     lacks : str
         Why it cannot run; empty if it can.
+    recipe : str
+        Of its models; empty for other methods.
+    trained_s : float or None
+        CPU seconds that training took, the mean over models.
     """
 
     name: str
@@ -72,6 +79,8 @@ class Method:
     members: Sequence[Callable[[Told], Member]] = ()
     stardist: bool = False
     lacks: str = ""
+    recipe: str = ""
+    trained_s: float | None = None
 
 
 def methods(
@@ -109,10 +118,11 @@ def methods(
         found.append(Method(GABOR_STAR, "filter", (_classical(GABOR),), True, lacks))
     trained = _trained(models)
     found += _flowing(chosen, trained, cellpose)
-    for name, members in trained.items():
-        found.append(Method(name, "model", members))
+    for name, several in trained.items():
+        own = _of_models(name, several)
+        found.append(own)
         if not lacks:
-            found.append(Method(name + _STAR, "model", members, True))
+            found.append(replace(own, name=name + STAR, stardist=True))
     if not found:
         msg = "--method models: there is none; name some with --model"
         raise DermoganError(msg)
@@ -121,7 +131,7 @@ def methods(
 
 def _chosen(names: Sequence[str]) -> set[str]:
     if not names:
-        return {*NAMES, *_LATER}
+        return set(UNTRAINED)
     chosen: set[str] = set()
     for name in names:
         if name not in CHOICES:
@@ -149,8 +159,21 @@ def _fiap(told: Told) -> Member:
     return Member(load_fiap([f"polarity={'bright' if bright else 'dark'}"]), fit(None))
 
 
+def _of_models(name: str, models: Sequence[Model]) -> Method:
+    """Return the row of models of one name."""
+    recipes = {model.recipe.name for model in models}
+    costs = [cost for model in models if (cost := trained_s(model.card)) is not None]
+    return Method(
+        name,
+        "model",
+        [_fitting(model) for model in models],
+        recipe=recipes.pop() if len(recipes) == 1 else "",
+        trained_s=sum(costs) / len(costs) if costs else None,
+    )
+
+
 def _flowing(
-    chosen: set[str], trained: dict[str, list[Callable[[Told], Member]]], weights: str | None
+    chosen: set[str], trained: dict[str, list[Model]], weights: str | None
 ) -> list[Method]:
     """Return the rows of Cellpose; those that lack something say what."""
     lacks, found = lacking(weights), []
@@ -163,7 +186,11 @@ def _flowing(
     if MAPS_CELLPOSE in chosen:
         name = next((name for name in _PREFERRED if name in trained), next(iter(trained), ""))
         lacks = lacks or ("" if name else "no model of ours, give --model")
-        members = [] if flows is None else [_mapped(make, flows) for make in trained.get(name, [])]
+        members = (
+            []
+            if flows is None
+            else [_mapped(_fitting(one), flows) for one in trained.get(name, [])]
+        )
         found.append(Method(MAPS_CELLPOSE, "model", members, lacks=lacks))
     return found
 
@@ -182,8 +209,8 @@ def _shows_cells(file: Path) -> bool:
     return read_header(file).card.get("output") not in ("classes", "volume")
 
 
-def _trained(models: Sequence[str]) -> dict[str, list[Callable[[Told], Member]]]:
-    found: dict[str, list[Callable[[Told], Member]]] = {}
+def _trained(models: Sequence[str]) -> dict[str, list[Model]]:
+    found: dict[str, list[Model]] = {}
     for text in models:
         name, equals, place = text.partition("=")
         if equals and not (name and place):
@@ -192,7 +219,7 @@ def _trained(models: Sequence[str]) -> dict[str, list[Callable[[Told], Member]]]
         path = find_model(place if equals else name)
         if not equals:  # what a run, or a file, is called by itself
             name = path.stem if path.stem != "model" else path.resolve().parent.name
-        found.setdefault(name, []).append(_fitting(load_model(path)))
+        found.setdefault(name, []).append(load_model(path))
     clash = next((name for name in found if name in CHOICES), None)
     if clash:
         msg = f"--model {clash}: is the name of a method; give it another, as in NAME=PATH"

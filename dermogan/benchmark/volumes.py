@@ -22,7 +22,7 @@ from scipy import ndimage
 from skimage.filters import threshold_multiotsu
 
 import simcell
-from dermogan.cards import find_model
+from dermogan.cards import find_model, trained_s
 from dermogan.errors import DermoganError
 from dermogan.instances import Found, Splitting, split
 from dermogan.model import load_model
@@ -54,6 +54,8 @@ class Result:
     fingerprint : str
         Another one for other voxels.
     volumes : int
+    recipe : str
+        Of the model; empty for thresholds.
     """
 
     method: str
@@ -62,6 +64,7 @@ class Result:
     train_cpu_s: float | None
     fingerprint: str
     volumes: int
+    recipe: str = ""
 
 
 def sample(index: int, sets: Sequence[str] = ()) -> simcell.Sample:
@@ -87,7 +90,7 @@ def measured(
         assert made.image is not None
         crc = zlib.crc32(np.ascontiguousarray(made.image).tobytes(), crc)
         truth = truth_of(made)
-        for name, (method, _) in methods.items():
+        for name, (method, *_) in methods.items():
             start = time.process_time()
             found = method(made.image, made.grid.spacing_um)
             spent[name] += time.process_time() - start
@@ -95,17 +98,17 @@ def measured(
         if said is not None:
             said(f"{index + 1} of {count} volumes")
     results = [
-        Result(name, scores[name], spent[name] / count, trained, f"{crc:08x}", count)
-        for name, (_, trained) in methods.items()
+        Result(name, scores[name], spent[name] / count, trained, f"{crc:08x}", count, recipe)
+        for name, (_, trained, recipe) in methods.items()
     ]
     return sorted(results, key=lambda one: -one.scores.nuclei.dice - one.scores.golgi.dice)
 
 
 def _methods(
     models: Sequence[str], options: Splitting | None
-) -> dict[str, tuple[Method, float | None]]:
-    methods: dict[str, tuple[Method, float | None]] = {
-        BASELINE: (lambda volume, spacing: thresholded(volume, spacing, options), None)
+) -> dict[str, tuple[Method, float | None, str]]:
+    methods: dict[str, tuple[Method, float | None, str]] = {
+        BASELINE: (lambda volume, spacing: thresholded(volume, spacing, options), None, "")
     }
     for text in models:
         name, equals, place = text.partition("=")
@@ -121,7 +124,7 @@ def _methods(
             z, y, x = spacing
             return segment_volume(model, volume, (z, y, x), options=options).found
 
-        methods[name] = (method, model.card.get("trainer_cpu_s"))
+        methods[name] = (method, trained_s(model.card), model.recipe.name)
     return methods
 
 

@@ -66,7 +66,7 @@ def generator(spec: PairedSpec, channels: int = 1) -> Generator:
 def pyramid(spec: ClassMaps) -> PyramidNet:
     """Build a network from images to logits of classes."""
     shape = spec.network
-    network = PyramidNet(shape.base, shape.depth, shape.scales, len(spec.classes))
+    network = PyramidNet(shape.base, shape.depth, shape.scales, len(spec.classes), shape.texture)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 

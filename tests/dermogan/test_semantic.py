@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from tiny import MAPS, tiny
 from torch import Tensor, nn
 
@@ -149,9 +150,42 @@ def test_a_cascade_hands_on_what_it_found() -> None:
     assert network.multiple == Pyramid(base=2, depth=1, scales=(4, 2, 1)).multiple == 8
 
 
-@pytest.mark.parametrize("scales", [[2], [4, 2, 1]])
-def test_a_pixel_reaches_no_farther_than_is_said(scales: list[int]) -> None:
-    network = PyramidNet(2, 1, scales, 2).double().eval()
+def test_texture_stands_beside_the_shrunk_image() -> None:
+    network = PyramidNet(2, 1, [4, 2], 3, texture=5).eval()
+    x = torch.randn(1, 1, 32, 48)
+    assert network.texture is not None
+    fine = network.texture(x)
+    assert fine.shape == (1, 5, 16, 24)
+    coarse, last = network.levels(x)
+    pool = nn.functional.avg_pool2d
+    torch.testing.assert_close(
+        coarse, network.parts[0](torch.cat([pool(x, 4), pool(fine, 2)], dim=1))
+    )
+    before = nn.functional.interpolate(torch.softmax(coarse, 1), scale_factor=2.0, mode="bilinear")
+    torch.testing.assert_close(last, network.parts[1](torch.cat([pool(x, 2), fine, before], dim=1)))
+
+
+def test_texture_is_of_what_means_do_not_show() -> None:
+    """Two images whose means over all pixels of the network are alike are told apart."""
+    flat = torch.zeros(1, 1, 32, 32)
+    rows = torch.tensor([1.0, -1.0]).repeat(16)[:, None].expand(32, 32)[None, None]
+    blind, seeing = PyramidNet(2, 1, [2], 2).eval(), PyramidNet(2, 1, [2], 2, texture=3).eval()
+    assert torch.equal(blind(flat), blind(rows))
+    assert not torch.allclose(seeing(flat), seeing(rows), atol=1e-5)
+
+
+@pytest.mark.parametrize(("scales", "sides"), [((4, 2, 1), (1,)), ((6, 3), (3,))])
+def test_texture_wants_halvings(scales: tuple[int, ...], sides: tuple[int, ...]) -> None:
+    with pytest.raises(ValidationError, match=r"texture = 4: is found while the image is halved"):
+        Pyramid(scales=scales, texture=4)
+    assert Pyramid(scales=sides).texture == 0
+
+
+@pytest.mark.parametrize(
+    ("scales", "texture"), [([2], 0), ([4, 2, 1], 0), ([4, 2], 3), ([8, 4], 2)]
+)
+def test_a_pixel_reaches_no_farther_than_is_said(scales: list[int], texture: int) -> None:
+    network = PyramidNet(2, 1, scales, 2, texture).double().eval()
     for part in network.parameters():
         nn.init.uniform_(part, 0.1, 0.2)  # nothing cancels
     x = torch.rand(1, 1, 384, 384).double().requires_grad_()

@@ -45,7 +45,8 @@ def _small(recipe: Recipe) -> list[str]:
         scales = [
             min(scale, 2 ** (len(network.scales) - i)) for i, scale in enumerate(network.scales)
         ]
-        return [f"system.network={{base: 2, depth: 1, scales: {scales}}}"]
+        texture = min(network.texture, 2)
+        return [f"system.network={{base: 2, depth: 1, scales: {scales}, texture: {texture}}}"]
     return [_RESNET]
 
 

@@ -1,0 +1,224 @@
+"""One table of every system on every set: what it scores, what the papers report, what it costs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dermogan.benchmark import volumes
+from dermogan.benchmark.maps import MapRow
+from dermogan.benchmark.methods import STAR
+from dermogan.benchmark.published import PUBLISHED, Score
+from dermogan.benchmark.score import Result, Row
+from dermogan.benchmark.tables import NAMES
+from dermogan.benchmark.worlds import WORLDS, World
+from dermogan.cards import find_model, model_files
+from dermogan.errors import DermoganError
+from dermogan.model import load_model
+from dermogan.protocol import SCENARIOS, THRESHOLDS
+
+CELLS, VOLUMES = "cells", "volumes"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method on a set of images.
+
+    Attributes
+    ----------
+    method, scored_on : str
+    scores : tuple of Score
+        Empty where it cannot run.
+    published : tuple of Score
+        Of the papers, on images of their own.
+    trained_s, image_s : float or None
+        CPU seconds of training, and of an image.
+    note : str
+        Why there are no scores.
+    """
+
+    method: str
+    scored_on: str
+    scores: tuple[Score, ...]
+    published: tuple[Score, ...] = ()
+    trained_s: float | None = None
+    image_s: float | None = None
+    note: str = ""
+
+
+def divided(models: Sequence[str]) -> dict[str, list[str]]:
+    """Return which models, ``NAME=PATH``, a path or a name, go with which set.
+
+    Parameters
+    ----------
+    models : sequence of str
+        None: all that have names, but those of cells, which `methods` finds by itself.
+    """
+    found: dict[str, list[str]] = {name: [] for name in (CELLS, *WORLDS, VOLUMES)}
+    for text in models or model_files():
+        name, equals, place = text.partition("=")
+        model = load_model(find_model(place if equals else name))
+        if model.output == "volume":
+            found[VOLUMES].append(text)
+        elif model.classes:
+            fitting = [world.name for world in WORLDS.values() if world.classes == model.classes]
+            if models and not fitting:
+                shown = ", ".join(model.classes)
+                raise DermoganError(f"--model {text}: names {shown}; no set has these classes")
+            for world in fitting:
+                found[world].append(text)
+        elif models:
+            found[CELLS].append(text)
+    return found
+
+
+def of_cells(results: Sequence[Result]) -> list[Line]:
+    """Return the lines of methods that find cells, set by set, the best first."""
+    return [_of_cells(row, result) for result in results for row in result.ranked()]
+
+
+def _of_cells(row: Row, result: Result) -> Line:
+    method = row.method
+    # what StarDist splits is no system of the papers, but where they name it so
+    named = "" if method.name.endswith(STAR) else method.recipe or method.name
+    published = PUBLISHED.get(named, ())
+    if not row.outcomes:
+        return Line(method.name, result.name, (), published, note=f"missing: {method.lacks}")
+    several = len(row.outcomes) > 1
+    scores = []
+    for at, name in enumerate(result.scores):
+        told = row.summary(name)
+        spread = told["spread"] if several and at == 0 else None
+        scores.append(Score(NAMES[name], (told["median"],), spread))
+    name = f"{method.name} ({len(row.outcomes)} seeds)" if several else method.name
+    return Line(name, result.name, tuple(scores), published, method.trained_s, row.cpu_s)
+
+
+def of_maps(world: World, rows: Sequence[MapRow]) -> list[Line]:
+    """Return the lines of models that name classes: sensitivities and specificities in percent."""
+    published = tuple(
+        Score(f"{name} %", world.published[name], digits=0)
+        for name in ("sensitivity", "specificity")
+        if name in world.published
+    )
+    lines = []
+    for row in rows:
+        table, band = row.scores.table, row.scores.band
+        scores = [
+            Score("sensitivity %", tuple((100 * table.sensitivity).tolist()), digits=1),
+            Score("specificity %", tuple((100 * table.specificity).tolist()), digits=1),
+        ]
+        if band is not None:
+            scores.append(
+                Score(f"{world.band}, % too thick", (100 * band.thickness_bias,), None, 0)
+            )
+            scores.append(Score("its place, µm off", (band.error_um,), None, 2))
+        on = f"{world.name}: {', '.join(world.classes)}"
+        lines.append(Line(row.name, on, tuple(scores), published, row.train_cpu_s, row.cpu_s))
+    return lines
+
+
+def of_volumes(results: Sequence[volumes.Result]) -> list[Line]:
+    """Return the lines of methods that find nuclei and Golgi."""
+    lines = []
+    for one in results:
+        row = one.scores.row()
+        scores = (
+            Score("Dice of nuclei / Golgi", (row["dice_nuclei"], row["dice_golgi"])),
+            Score("F1", (row["f1_nuclei"], row["f1_golgi"])),
+            Score("pairing", (row["pairing"],), digits=2),
+        )
+        published = PUBLISHED.get(one.recipe, ())
+        lines.append(
+            Line(one.method, volumes.PRESET.stem, scores, published, one.train_cpu_s, one.cpu_s)
+        )
+    return lines
+
+
+def of_protocol(text: str) -> list[Line]:
+    """Return the lines of what `dermogan protocol` has written: ``NAME=FILE``, or its file."""
+    name, equals, place = text.partition("=")
+    path = Path(place if equals else name)
+    try:
+        found = json.loads(path.read_text("utf-8"))["results"]
+        name = name if equals else path.resolve().parent.name
+        lines = [
+            _of_protocol(each, [row for row in found if row["scenario"] == each], name)
+            for each in dict.fromkeys(row["scenario"] for row in found)
+        ]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        msg = f"--protocol {text}: not a protocol.json of dermogan protocol ({error})"
+        raise DermoganError(msg) from None
+    if not lines:
+        msg = f"--protocol {text}: holds no result; run dermogan protocol again"
+        raise DermoganError(msg)
+    return lines
+
+
+def _of_protocol(scenario: str, rows: Sequence[dict[str, Any]], name: str) -> Line:
+    scores = [
+        _over_folds("F1 at IoU 0.5", [row["f1"][0] for row in rows]),
+        _over_folds("at 0.7", [row["f1"][THRESHOLDS.index(0.7)] for row in rows]),
+    ]
+    published = PUBLISHED["cgan-seg"] if scenario.startswith("cgan") else ()
+    trained, image = (
+        float(np.mean([row[key] for row in rows])) for key in ("train_cpu_s", "cpu_s_per_image")
+    )
+    on = f"{name}, {len(rows)} folds"
+    return Line(SCENARIOS[scenario], on, tuple(scores), published, trained, image)
+
+
+def _over_folds(name: str, values: Sequence[float]) -> Score:
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Score(name, (float(np.mean(values)),), spread)
+
+
+def as_json(lines: Sequence[Line]) -> str:
+    """Return all lines."""
+    return json.dumps([asdict(line) for line in lines], indent=1) + "\n"
+
+
+def as_csv(lines: Sequence[Line]) -> str:
+    """Return a row for every method, set and score; what is not known is empty."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["method", "scored_on", "source", "score", "values", "spread", *_COSTS])
+    for line in lines:
+        costs = [_known(line.trained_s, ".6g"), _known(line.image_s, ".4g")]
+        for source, scores in (("measured", line.scores), ("published", line.published)):
+            for score in scores:
+                values = " ".join(f"{value:.6g}" for value in score.values)
+                spread = _known(score.spread, ".6g")
+                row = [line.method, line.scored_on, source, score.name, values, spread]
+                table.writerow([*row, *(costs if source == "measured" else ["", ""])])
+        if line.note:
+            table.writerow([line.method, line.scored_on, line.note, "", "", "", *costs])
+    return text.getvalue()
+
+
+_COSTS = ("train_cpu_s", "image_cpu_s")
+
+
+def _known(value: float | None, form: str, unknown: str = "") -> str:
+    return unknown if value is None else format(value, form)
+
+
+def as_markdown(lines: Sequence[Line]) -> str:
+    """Return the table, in the order of the lines."""
+    rows = [
+        "| method | scored on | score | the papers' own | CPU s to train | CPU s / image |",
+        "|---|---|---|---|---:|---:|",
+    ]
+    for line in lines:
+        measured = "; ".join(map(str, line.scores)) or line.note
+        published = "; ".join(map(str, line.published)) or "–"
+        costs = f"{_known(line.trained_s, '.0f', '–')} | {_known(line.image_s, '.2f', '–')}"
+        rows.append(f"| {line.method} | {line.scored_on} | {measured} | {published} | {costs} |")
+    return "\n".join(rows) + "\n"

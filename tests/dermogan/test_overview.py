@@ -1,0 +1,191 @@
+"""One table of all systems: every model on the set of its kind, beside what papers report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from tiny import tiny
+
+from dermogan import cards
+from dermogan.benchmark import overview, sets, volumes, worlds
+from dermogan.benchmark.overview import Line, as_csv, as_markdown, of_protocol
+from dermogan.benchmark.published import PUBLISHED, Score
+from dermogan.classical import NAMES
+from dermogan.cli import main
+from dermogan.errors import DermoganError
+from dermogan.model import save_model
+from dermogan.networks import product
+from dermogan.recipe import recipe_files
+
+
+@pytest.fixture(autouse=True)
+def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    monkeypatch.setattr(cards, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.delenv("DERMOGAN_MODELS", raising=False)
+    small = replace(worlds.WORLDS["oct"], sets=("frame.shape=[64, 64]",), count=1)
+    monkeypatch.setitem(worlds.WORLDS, "oct", small)
+    monkeypatch.setattr(sets, "SIZES", (64,))
+    sample = volumes.sample
+    few = ["frame.shape=[16, 32, 32]", "frame.margin_um=4"]
+    monkeypatch.setattr(volumes, "sample", lambda index: sample(index, few))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    torch.manual_seed(3)
+    home, made = tmp_path_factory.mktemp("models"), {}
+    outputs = {"supervised": "membrane", "oct-unet": "classes", "vox2vox": "volume"}
+    for name, output in outputs.items():
+        recipe = tiny(name)
+        card = {"output": output, "diameter_px": 20.0, "recipe": name, "trainer_cpu_s": 12.0}
+        made[name] = home / f"{name}.safetensors"
+        save_model(made[name], product(recipe.system), recipe, card)
+    return made
+
+
+def results(home: Path) -> Path:
+    """Write what a protocol of two folds leaves."""
+    rows = [
+        {
+            "fold": fold,
+            "scenario": scenario,
+            "f1": list(np.linspace(f1, f1 - 0.45, 10)),
+            "dice": 0.9,
+            "train_cpu_s": 10.0 * fold,
+            "cpu_s_per_image": 0.5,
+        }
+        for fold, f1 in ((1, 0.8), (2, 0.6))
+        for scenario in ("cgan-few", "conventional-few")
+    ]
+    home.mkdir()
+    path = home / "protocol.json"
+    path.write_text(json.dumps({"results": rows}))
+    return path
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(main, ["benchmark", *map(str, args)], prog_name="dermogan")
+
+
+def test_every_model_goes_to_the_set_of_its_kind(models: dict[str, Path], tmp_path: Path) -> None:
+    out, protocol = tmp_path / "out", results(tmp_path / "nuclei")
+    words: list[Any] = ["--world", "all", "--first", 1, "--quiet", "--method", "otsu"]
+    words += [word for name, path in models.items() for word in ("--model", f"my-{name}={path}")]
+    done = run(*words, "--method", "models", "--protocol", protocol, "-o", out)
+    assert done.exit_code == 0, done.output
+    lines = json.loads((out / "table.json").read_text())
+    by = {line["method"]: line for line in lines}
+    assert by["my-supervised"]["scored_on"] == "rcm-benchmark"
+    assert by["my-oct-unet"]["scored_on"].startswith("oct: glass")
+    assert by["my-vox2vox"]["scored_on"] == volumes.PRESET.stem
+    assert by["cGAN-Seg on few"]["scored_on"] == "nuclei, 2 folds"
+    assert {"otsu", "multi-otsu"} <= by.keys()
+    # figures stand by what a model is, and not by what it is called
+    assert by["my-vox2vox"]["published"][0][1] == [0.795, 0.599]
+    assert by["my-oct-unet"]["published"][0][1] == [100, 96, 90, 91, 88]
+    assert by["my-supervised"]["published"] == by["otsu"]["published"] == []
+    assert by["my-supervised"]["trained_s"] == by["my-vox2vox"]["trained_s"] == 12.0
+    assert by["otsu"]["trained_s"] is None
+    for name in ("cells", "volumes", "oct"):  # each by itself, as without --world all
+        assert (out / name / "benchmark.md").is_file()
+    alone = json.loads((out / "oct" / "benchmark.json").read_text())["models"][0]
+    measured = np.array(by["my-oct-unet"]["scores"][0][1])
+    np.testing.assert_allclose(measured, 100 * np.array(alone["sensitivity"]), atol=1e-3)
+    assert not (out / "mosaic").exists()
+    assert (out / "table.md").read_text() in done.output
+    again = run(*words, "-o", out)
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+    shutil.rmtree(out / "cells")
+    for path in out.glob("table.*"):
+        path.unlink()
+    assert "oct/benchmark.json: exists already" in run(*words, "-o", out).output
+
+
+def test_without_models_of_cells_other_methods_stand_alone(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    words = ["--world", "all", "--first", 1, "--quiet", "--model", models["oct-unet"]]
+    done = run(*words, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    found = {line["method"] for line in json.loads((tmp_path / "out/table.json").read_text())}
+    assert found == {*NAMES, "fiap", "stardist-gabor", "cellpose", "dermogan-cellpose", "oct-unet"}
+
+
+def test_a_protocol_by_hand(tmp_path: Path) -> None:
+    cgan, plain = of_protocol(f"mine={results(tmp_path / 'x')}")
+    assert (cgan.method, cgan.scored_on) == ("cGAN-Seg on few", "mine, 2 folds")
+    assert cgan.scores[0].values == pytest.approx((0.7,))
+    assert cgan.scores[0].spread == pytest.approx(0.1 * 2**0.5)
+    assert cgan.scores[1].values == pytest.approx((0.5,))  # four of nine steps to .45 less
+    assert (cgan.trained_s, cgan.image_s) == (15.0, 0.5)
+    assert cgan.published == PUBLISHED["cgan-seg"]
+    assert plain.published == ()
+
+
+@pytest.mark.parametrize("text", ["{", '{"results": []}', '{"results": [{"scenario": "x"}]}', None])
+def test_other_files_are_no_protocols(text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "protocol.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(DermoganError, match=r"^--protocol .*protocol\.json: "):
+        of_protocol(str(path))
+    done = run("--world", "all", "--protocol", path, "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert not (tmp_path / "out").exists()
+    alone = run("--protocol", path, "-o", tmp_path / "out")
+    assert (alone.exit_code, "goes with --world all" in alone.output) == (2, True)
+
+
+def test_the_table_by_hand() -> None:
+    lines = [
+        Line("ours", "skin", (Score("F1", (0.5,), 0.01), Score("Dice", (0.25, 1.0), digits=1)),
+             (Score("F1", (0.69,), digits=2),), 12.3, 0.456),
+        Line("theirs", "skin", (), note="missing: weights"),
+    ]  # fmt: skip
+    assert as_markdown(lines).splitlines()[2:] == [
+        "| ours | skin | F1: 0.500 ± 0.010; Dice: 0.2 / 1.0 | F1: 0.69 | 12 | 0.46 |",
+        "| theirs | skin | missing: weights | – | – | – |",
+    ]
+    rows = list(csv.DictReader(io.StringIO(as_csv(lines))))
+    assert [row["source"] for row in rows] == [
+        "measured",
+        "measured",
+        "published",
+        "missing: weights",
+    ]
+    assert rows[1]["values"] == "0.25 1"
+    assert rows[0]["train_cpu_s"] == "12.3"
+
+
+def test_published_figures_belong_to_systems_that_are_here() -> None:
+    known = {
+        *(path.stem for path in recipe_files()),
+        "stardist-gabor",
+        "fiap",
+        "cellpose",
+        "dermogan-cellpose",
+    }
+    assert known >= PUBLISHED.keys()
+
+
+def test_models_of_classes_that_no_set_has(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = replace(worlds.WORLDS["oct"], classes=("a", "b"))
+    monkeypatch.setitem(worlds.WORLDS, "oct", other)
+    with pytest.raises(DermoganError, match=r"names glass, .*; no set has these classes"):
+        overview.divided([str(models["oct-unet"])])
+    done = run("--world", "all", "--model", models["oct-unet"], "-o", tmp_path / "out")
+    assert done.exit_code == 2
