@@ -11,6 +11,7 @@ import click
 
 from dermogan.cli_overview import FILES as TABLES
 from dermogan.cli_overview import finish, prepared, refuse_written
+from dermogan.cli_volumes import volume_sets
 from dermogan.cli_worlds import SETS, WORLDS, refuse_cells, score_world
 from simcell import SimcellError
 
@@ -59,6 +60,14 @@ table.md, .csv, .json."""
     metavar="[NAME=]FILE",
     help="protocol.json of dermogan protocol, to stand in the table of all.",
 )
+@click.option(
+    "--volumes",
+    "stacks",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of volumes, with --world all; as of benchmark-volumes --data.",
+)
+@click.option("--voxel-um", metavar="Z,Y,X", help="Of those, if their files do not tell.")
 @click.option("--no-simulated", is_flag=True, help="Leave out the simulated images.")
 @click.option("--method", "names", multiple=True, help="One method, or a group; all by default.")
 @click.option(
@@ -105,6 +114,8 @@ def benchmark(
     data: tuple[Path, ...],
     world: str,
     protocols: tuple[str, ...],
+    stacks: tuple[Path, ...],
+    voxel_um: str | None,
     no_simulated: bool,
     names: tuple[str, ...],
     models: tuple[str, ...],
@@ -125,9 +136,10 @@ def benchmark(
     from dermogan.errors import need
 
     everything = world == "all"
-    if protocols and not everything:
-        msg = "--protocol: goes with --world all; leave it out, or add that"
-        raise SimcellError(msg)
+    for option, value in (("protocol", protocols), ("volumes", stacks), ("voxel-um", voxel_um)):
+        if value and not everything:
+            msg = f"--{option}: goes with --world all; leave it out, or add that"
+            raise SimcellError(msg)
     if not overwrite:
         homes = [out, *(out / name for name in (*SETS, "volumes") if everything)]
         refuse_written(homes, [*FILES, *TABLES])
@@ -162,6 +174,7 @@ def benchmark(
         load(weights)  # what is wrong with it concerns no single image
     from dermogan.benchmark.methods import UNTRAINED, methods
 
+    own = volume_sets(stacks, voxel_um)
     divided, lines = prepared(models, protocols) if everything else ({"cells": [*models]}, [])
     if everything and models and not divided["cells"]:
         names = names or UNTRAINED  # not those that have names
@@ -169,7 +182,7 @@ def benchmark(
     results = _measured([each.first(first) for each in sets], chosen, weights, quiet=quiet)
     _write(results, out / "cells" if everything else out)
     if everything:
-        finish(results, divided, lines, out, first, quiet=quiet)
+        finish(results, divided, lines, own, out, first, quiet=quiet)
 
 
 def _sets(

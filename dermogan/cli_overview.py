@@ -15,6 +15,7 @@ from simcell import SimcellError
 if TYPE_CHECKING:
     from dermogan.benchmark.overview import Line
     from dermogan.benchmark.score import Result
+    from dermogan.benchmark.volumes import VolumeSet
 
 FILES = ("table.md", "table.csv", "table.json")
 
@@ -23,6 +24,7 @@ def finish(
     cells: Sequence[Result],
     models: dict[str, list[str]],
     protocols: Sequence[Line],
+    stacks: Sequence[VolumeSet],
     out: Path,
     first: int | None,
     *,
@@ -30,14 +32,15 @@ def finish(
 ) -> None:
     """Measure models on all sets but those of cells, and write the table of all."""
     from dermogan.benchmark import overview
+    from dermogan.benchmark.volumes import simulated
     from dermogan.benchmark.worlds import WORLDS
     from dermogan.files import write_whole
 
     lines = [*overview.of_cells(cells), *protocols]
     if volumes := models[overview.VOLUMES]:
-        lines += overview.of_volumes(
-            score_volumes(volumes, out / overview.VOLUMES, first, quiet=quiet)
-        )
+        among = [simulated(), *stacks]
+        found = score_volumes(volumes, out / overview.VOLUMES, first, among, quiet=quiet)
+        lines += overview.of_volumes(found)
     for name, world in WORLDS.items():
         if models[name]:
             rows = score_world(name, models[name], out / name, first, quiet=quiet)

@@ -13,7 +13,7 @@ from dermogan.cli_maps import progress
 from simcell import SimcellError
 
 if TYPE_CHECKING:
-    from dermogan.benchmark.volumes import Result
+    from dermogan.benchmark.volumes import Result, VolumeSet
     from dermogan.instances import Splitting
     from dermogan.model import Model
     from dermogan.solidscores import SolidScores
@@ -169,7 +169,9 @@ def in_words(found: dict[str, SolidScores]) -> str:
 Examples:
   dermogan benchmark-volumes -m unet=run -m cyclegan=run2 -o volumes
   dermogan benchmark-volumes -m nucleus-golgi --first 2 -o quick
+  dermogan benchmark-volumes -m run --data embryos --voxel-um 1.75,0.8,0.8 -o embryos-scores
 
+A folder of --data has images/ and, by the same names, masks/ (label volumes of nuclei).
 Writes benchmark.csv and benchmark.md. multi-otsu, thresholds by Otsu's method for three levels
 of grey, is always beside the models."""
 )
@@ -177,6 +179,13 @@ of grey, is always beside the models."""
     "-m", "--model", "models", multiple=True, metavar="[NAME=]MODEL", help="Model; repeatable."
 )
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of volumes, in place of simulated ones; repeatable.",
+)
+@click.option("--voxel-um", metavar="Z,Y,X", help="Size of a voxel, if its files do not tell.")
 @click.option("--first", type=click.IntRange(1), help="Only so many volumes.")
 @click.option(
     "--refine", "refinements", multiple=True, metavar="FIELD=VALUE", help="As of segment."
@@ -185,11 +194,13 @@ of grey, is always beside the models."""
 def benchmark_volumes(
     models: tuple[str, ...],
     out: Path,
+    data: tuple[Path, ...],
+    voxel_um: str | None,
     first: int | None,
     refinements: tuple[str, ...],
     overwrite: bool,
 ) -> None:
-    """Compare models of volumes on simulated ones with foreign imaging."""
+    """Compare models of volumes on simulated ones with foreign imaging, or on your own."""
     for name in FILES:
         if (out / name).exists() and not overwrite:
             msg = f"{out / name}: exists already; choose another --out or add --overwrite"
@@ -198,23 +209,34 @@ def benchmark_volumes(
     from dermogan.errors import need
 
     need("torch").set_num_threads(1)
-    score_volumes(models, out, first, options)
+    score_volumes(models, out, first, volume_sets(data, voxel_um), options)
+
+
+def volume_sets(folders: Sequence[Path], voxel_um: str | None) -> list[VolumeSet]:
+    """Return the sets of folders; bad ones are refused here."""
+    from dermogan.benchmark.volumes import folder_set
+
+    side = voxel(voxel_um)
+    return [folder_set(folder, side) for folder in folders]
 
 
 def score_volumes(
     models: Sequence[str],
     out: Path,
     first: int | None,
+    among: Sequence[VolumeSet] = (),
     options: Splitting | None = None,
     *,
     quiet: bool = False,
 ) -> list[Result]:
-    """Score models of volumes, and write the tables."""
-    from dermogan.benchmark.volumes import as_markdown, as_table, measured
+    """Score models of volumes on sets, or on the simulated one, and write the tables."""
+    from dermogan.benchmark.volumes import as_markdown, as_table, measured, simulated
     from dermogan.files import write_whole
 
     said = None if quiet else lambda line: click.echo(line, err=True)
-    results = measured(models, first, options, said=said)
+    results: list[Result] = []
+    for each in among or [simulated()]:
+        results += measured(models, first, options, among=each, said=said)
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / FILES[0], as_table(results).encode())
     write_whole(out / FILES[1], as_markdown(results).encode())

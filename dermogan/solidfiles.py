@@ -31,8 +31,8 @@ def evaluate_solids(
         Score only what both folders have.
     """
     flat = not (truth / "nuclei").is_dir()
-    made = _named(predicted / "nuclei")
-    true = _named(truth if flat else truth / "nuclei")
+    made = volumes_of(predicted / "nuclei")
+    true = volumes_of(truth if flat else truth / "nuclei")
     missing = sorted(made.keys() ^ true.keys())
     if missing and not common:
         where = truth if missing[0] in made else predicted
@@ -45,9 +45,10 @@ def evaluate_solids(
     return {name: _scored(predicted, truth, name, made[name], true[name]) for name in names}
 
 
-def _named(folder: Path) -> dict[str, Path]:
+def volumes_of(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder by name."""
     if not folder.is_dir():
-        msg = f"{folder}: no such folder; name one that holds nuclei/"
+        msg = f"{folder}: no such folder; name one that is there"
         raise SimcellError(msg)
     return {name_of(file): file for file in image_files(folder)}
 
@@ -59,7 +60,7 @@ def _scored(predicted: Path, truth: Path, name: str, made: Path, true: Path) -> 
         if labels is not None and labels.shape != wanted.shape:
             msg = f"{where}: {name} has {labels.shape} voxels, the truth {wanted.shape}"
             raise SimcellError(msg)
-    known = Truth(_compact(wanted), other, read_pairs(truth / "objects" / f"{name}.csv"))
+    known = Truth(renumbered(wanted), other, read_pairs(truth / "objects" / f"{name}.csv"))
     pairs = read_pairs(predicted / "objects" / f"{name}.csv")
     none = np.empty((0, 2), np.int64)
     return score(
@@ -70,7 +71,7 @@ def _scored(predicted: Path, truth: Path, name: str, made: Path, true: Path) -> 
     )
 
 
-def _compact(labels: Labels) -> Labels:
+def renumbered(labels: Labels) -> Labels:
     """Return labels numbered without gaps, where their numbers are large."""
     if labels.max(initial=0) <= 2**16:
         return labels
@@ -79,7 +80,7 @@ def _compact(labels: Labels) -> Labels:
 
 
 def _golgi(folder: Path, name: str) -> Labels | None:
-    files = _named(folder / "golgi") if (folder / "golgi").is_dir() else {}
+    files = volumes_of(folder / "golgi") if (folder / "golgi").is_dir() else {}
     return read_solid_labels(files[name]) if name in files else None
 
 

@@ -33,7 +33,7 @@ def volume_cells(draw: st.DrawFn) -> NucleusGolgi:
         **ends,
         offset_max_um=draw(_number(0, 6)),
         offset_from=draw(st.sampled_from(["centre", "tip"])),
-        rotation=draw(st.sampled_from(["full", "in_plane"])),
+        rotation=draw(st.sampled_from(["full", "in_plane", "upright"])),
         layer_um=draw(st.none() | _number(0, 20)),
         elastic=draw(st.just(0.0) | _number(0, 2)),
         elastic_box_um=draw(_number(1, 64)),

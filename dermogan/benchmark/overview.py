@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -129,15 +130,17 @@ def of_volumes(results: Sequence[volumes.Result]) -> list[Line]:
     """Return the lines of methods that find nuclei and Golgi."""
     lines = []
     for one in results:
-        row = one.scores.row()
-        scores = (
-            Score("Dice of nuclei / Golgi", (row["dice_nuclei"], row["dice_golgi"])),
-            Score("F1", (row["f1_nuclei"], row["f1_golgi"])),
-            Score("pairing", (row["pairing"],), digits=2),
-        )
+        row, kinds = one.scores.row(), ("nuclei", "golgi")
+        known = [kind for kind in kinds if not math.isnan(row[f"dice_{kind}"])]
+        scores = [
+            Score(f"Dice of {' / '.join(known)}", tuple(row[f"dice_{kind}"] for kind in known)),
+            Score("F1", tuple(row[f"f1_{kind}"] for kind in known)),
+        ]
+        if not math.isnan(row["pairing"]):
+            scores.append(Score("pairing", (row["pairing"],), digits=2))
         published = PUBLISHED.get(one.recipe, ())
         lines.append(
-            Line(one.method, volumes.PRESET.stem, scores, published, one.train_cpu_s, one.cpu_s)
+            Line(one.method, one.scored_on, tuple(scores), published, one.train_cpu_s, one.cpu_s)
         )
     return lines
 

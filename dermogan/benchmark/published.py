@@ -40,7 +40,7 @@ def _skin(f1: float) -> tuple[Score, ...]:
 
 
 def _volumes(nuclei: float, golgi: float) -> tuple[Score, ...]:
-    return (Score("Dice of nuclei / Golgi", (nuclei, golgi)),)
+    return (Score("Dice of nuclei / golgi", (nuclei, golgi)),)
 
 
 PUBLISHED: dict[str, tuple[Score, ...]] = {

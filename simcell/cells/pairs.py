@@ -27,6 +27,7 @@ from simcell.rng import Streams
 from simcell.scene.volume import NucleusGolgi
 from simcell.words import key, mix, quantile
 
+_ROTATIONS = ("full", "in_plane", "upright")
 _INSIDE = 96
 """Quasi-random points on which shared volumes are counted."""
 _STEP = 0.4
@@ -106,7 +107,7 @@ def place(
         in_ball(_INSIDE),
         spec.overlap_limit,
         spec.tries,
-        spec.rotation == "in_plane",
+        _ROTATIONS.index(spec.rotation),
         0.0 if spec.layer_um is not None else 1.0,
         _STEP * spec.short_max_um,
         key(streams("cells.places")),
@@ -162,7 +163,7 @@ def _find_room(
     inside: FloatArray,
     limit: float,
     tries: int,
-    in_plane: bool,
+    rotation: int,
     rise: float,
     step: float,
     of: np.uint64,
@@ -183,7 +184,7 @@ def _find_room(
     later = np.full(n, -1, np.int64)
     for i in range(n):
         for t in range(tries):
-            _pose(of, i, t, in_plane, rise, step * np.sqrt(t), points[i], centre[i], turn[i])
+            _pose(of, i, t, rotation, rise, step * np.sqrt(t), points[i], centre[i], turn[i])
             if _fits(
                 i,
                 low,
@@ -229,7 +230,7 @@ def _pose(
     of: np.uint64,
     i: int,
     t: int,
-    in_plane: bool,
+    rotation: int,
     rise: float,
     move: float,
     point: FloatArray,
@@ -238,13 +239,14 @@ def _pose(
 ) -> None:
     """Draw the place and the direction of one try."""
     a, b, c, d = _normal(of, i, t, 0), _normal(of, i, t, 1), 0.0, 0.0
-    if in_plane:
+    if rotation:  # about z alone
         size = np.sqrt(a * a + b * b)
         turn[:] = 0.0
-        # Columns: long axis in the plane, across it, along z.
-        turn[1, 0], turn[2, 0] = a / size, b / size
-        turn[1, 1], turn[2, 1] = -b / size, a / size
-        turn[0, 2] = 1.0
+        # Columns, in the plane: long axis there, across it, along z; upright: long axis along z.
+        first = 0 if rotation == 1 else 1
+        turn[1, first], turn[2, first] = a / size, b / size
+        turn[1, first + 1], turn[2, first + 1] = -b / size, a / size
+        turn[0, 2 if rotation == 1 else 0] = 1.0
     else:
         c, d = _normal(of, i, t, 2), _normal(of, i, t, 3)
         size = np.sqrt(a * a + b * b + c * c + d * d)

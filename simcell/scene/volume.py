@@ -44,8 +44,10 @@ class NucleusGolgi(Spec):
     offset_from: Literal["centre", "tip"] = Field(
         "centre", description="of what that offset is one: the nucleus's centre, or its tip"
     )
-    rotation: Literal["full", "in_plane"] = Field(
-        "full", description="any direction in space, or turned about z alone"
+    rotation: Literal["full", "in_plane", "upright"] = Field(
+        "full",
+        description="any direction in space; lying in a plane and turned about z; or with the "
+        "long axis along z, as blur makes nuclei look",
     )
     layer_um: float | None = Field(
         None,

@@ -78,6 +78,17 @@ def test_in_plane_pairs_turn_about_z_in_the_middle_layer():
     assert len(found) >= 0.95 * inside.sum()
 
 
+def test_upright_pairs_stand_along_z_and_turn_about_it():
+    spec = NucleusGolgi(rotation="upright")
+    found, _ = pairs.place(spec, scattered(GRID, 3e4), GRID, Streams(0, 0))
+    assert np.all(found.turn[:, :, 0] == [1, 0, 0])
+    eye = np.swapaxes(found.turn, 1, 2) @ found.turn
+    np.testing.assert_allclose(eye, np.broadcast_to(np.eye(3), eye.shape), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.det(found.turn), 1)
+    angle = np.arctan2(found.turn[:, 1, 1], found.turn[:, 2, 1])
+    assert kstest(angle, "uniform", (-np.pi, 2 * np.pi)).pvalue > 1e-3
+
+
 def test_golgi_lie_at_the_tip_where_asked():
     spec = NucleusGolgi(offset_from="tip")
     found, _ = pairs.place(spec, scattered(GRID, 5e4), GRID, Streams(0, 0))

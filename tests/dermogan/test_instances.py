@@ -332,6 +332,39 @@ def test_the_benchmark(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (code, "a model of volumes is needed" in text) == (2, True)
 
 
+def test_the_benchmark_takes_volumes_of_ones_own(run: Path, tmp_path: Path) -> None:
+    own, out = tmp_path / "own", tmp_path / "out"
+    z, y, x = np.indices((12, 30, 30)) * np.array([2.0, 0.8, 0.8]).reshape(3, 1, 1, 1)
+    ball = ((z - 12) ** 2 + (y - 12) ** 2 + (x - 12) ** 2 < 36).astype(np.uint8)
+    for folder, volume in (("images", 20 + 150 * ball), ("masks", ball)):
+        (own / folder).mkdir(parents=True)
+        np.save(own / folder / "a.npy", volume.astype(np.uint8))
+    np.save(own / "images" / "b.npy", ball)
+    words = ["benchmark-volumes", "-m", f"mine={run}", "--data", own, "-o", out]
+    code, text = call(*words)
+    assert (code, "does not tell the size of a voxel; add --voxel-um" in text) == (2, True)
+    assert not out.exists()
+    code, text = call(*words, "--voxel-um", "2,0.8,0.8")
+    assert code == 0, text
+    rows = {
+        row["method"]: row
+        for row in csv.DictReader((out / "benchmark.csv").read_text().splitlines())
+    }
+    assert {row["set"] for row in rows.values()} == {"own"}
+    assert {row["volumes"] for row in rows.values()} == {"1"}  # nobody annotated b
+    # A bright ball on black is found by thresholds alone, and none of it is Golgi.
+    assert float(rows["multi-otsu"]["f1_nuclei"]) == 1
+    assert float(rows["multi-otsu"]["dice_nuclei"]) > 0.7  # it takes the blurred edge too
+    assert rows["mine"]["dice_golgi"] == rows["mine"]["pairing"] == ""
+    assert "| – |" in (out / "benchmark.md").read_text()
+    np.save(own / "masks" / "a.npy", ball[1:])
+    code, text = call(*words, "--voxel-um", "2", "--overwrite")
+    assert (code, "make them equal" in text) == (2, True)
+    (own / "masks" / "a.npy").rename(own / "masks" / "c.npy")
+    code, text = call(*words, "--voxel-um", "2", "--overwrite")
+    assert (code, "has labels of the same name in masks/" in text) == (2, True)
+
+
 def test_the_benchmark_is_foreign() -> None:
     """Every range of imaging lies outside that of the preset that is trained on."""
     own = simcell.load_preset("nucleus-golgi").vary

@@ -80,12 +80,20 @@ def run(*args: object) -> Result:
 
 def test_every_model_goes_to_the_set_of_its_kind(models: dict[str, Path], tmp_path: Path) -> None:
     out, protocol = tmp_path / "out", results(tmp_path / "nuclei")
+    ball = (np.square(np.indices((16, 16, 16)) - 8).sum(axis=0) < 25).astype(np.uint8)
+    for folder, volume in (("images", 20 + 100 * ball), ("masks", ball)):
+        (tmp_path / "stacks" / folder).mkdir(parents=True)
+        np.save(tmp_path / "stacks" / folder / "a.npy", volume)
     words: list[Any] = ["--world", "all", "--first", 1, "--quiet", "--method", "otsu"]
     words += [word for name, path in models.items() for word in ("--model", f"my-{name}={path}")]
+    words += ["--volumes", tmp_path / "stacks", "--voxel-um", "1"]
     done = run(*words, "--method", "models", "--protocol", protocol, "-o", out)
     assert done.exit_code == 0, done.output
     lines = json.loads((out / "table.json").read_text())
-    by = {line["method"]: line for line in lines}
+    by = {line["method"]: line for line in lines if line["scored_on"] != "stacks"}
+    own = [line for line in lines if line["scored_on"] == "stacks"]
+    assert {line["method"] for line in own} == {"my-vox2vox", "multi-otsu"}
+    assert [len(score[1]) for score in own[0]["scores"]] == [1, 1]  # of nuclei alone
     assert by["my-supervised"]["scored_on"] == "rcm-benchmark"
     assert by["my-oct-unet"]["scored_on"].startswith("oct: glass")
     assert by["my-vox2vox"]["scored_on"] == volumes.PRESET.stem
@@ -143,6 +151,9 @@ def test_other_files_are_no_protocols(text: str | None, tmp_path: Path) -> None:
         of_protocol(str(path))
     done = run("--world", "all", "--protocol", path, "-o", tmp_path / "out")
     assert done.exit_code == 2
+    for option in ("--volumes", "--voxel-um"):
+        alone = run(option, path, "-o", tmp_path / "out")
+        assert (alone.exit_code, f"{option}: goes with --world all" in alone.output) == (2, True)
     assert not (tmp_path / "out").exists()
     alone = run("--protocol", path, "-o", tmp_path / "out")
     assert (alone.exit_code, "goes with --world all" in alone.output) == (2, True)
