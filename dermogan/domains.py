@@ -29,9 +29,19 @@ class PresetSource(Spec):
     preset: str = Field("rcm-sg", min_length=1, description="name or path of a simcell preset")
     set: tuple[str, ...] = Field((), description="overrides of the preset, path=value")
     count: int | None = Field(
-        None, ge=1, description="number of different samples; None = a new one every time"
+        None,
+        ge=1,
+        description="number of different samples, kept in memory up to 300; None = a new one "
+        "every time",
     )
     windows: WindowsOf = "anywhere"
+    extremes: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of samples whose look is extreme: all that the preset varies of the "
+        "imaging lies at an end of its range, at either by chance",
+    )
 
 
 class DatasetSource(Spec):

@@ -16,7 +16,7 @@ from dermogan.filters import FloatImage, Normaliser
 from dermogan.windows import OPEN, Windows
 
 Output = Literal["membrane", "filled", "classes"]
-_FEW = 100  # samples that are kept, where there are no others
+_FEW = 300  # samples that are kept, where there are no others
 
 
 class Window(Protocol):
@@ -42,6 +42,7 @@ class Drawn:
     ) -> None:
         self.preset = simcell.load_preset(source.preset).with_set(source.set)
         self.seed, self._count, self._normalise = seed, source.count, normalise
+        self._extremes = source.extremes
         self.kind = _kind(self.preset.base, f"preset {source.preset}")
         self.classes = _classes(self.preset.base)
         self._epochs: Epochs | None = None
@@ -57,9 +58,7 @@ class Drawn:
 
     def sample(self, index: int) -> simcell.Sample:
         """Simulate one sample."""
-        return simcell.simulate(
-            self.preset.scene(seed=self.seed, index=index), seed=self.seed, index=index
-        )
+        return drawn(self.preset, self.seed, index, self._extremes)
 
     def cut(self, rng: Generator, number: int, side: int) -> tuple[FloatImage, FloatImage | None]:
         """Cut a square out of a sample."""
@@ -68,6 +67,22 @@ class Drawn:
         index = number if self._count is None else int(rng.integers(self._count))
         image, prior = self._kept(index)
         return _square(rng, side, image, prior, f"preset {self.preset.name}")
+
+
+def drawn(preset: simcell.Preset, seed: int, index: int, extremes: float = 0.0) -> simcell.Sample:
+    """Simulate a sample of a preset; that share of all samples has an extreme look."""
+    rng = simcell.stream(seed, index, "dermogan.extremes")
+    if rng.random() < extremes:
+        preset = extreme(preset, rng)
+    return simcell.simulate(preset.scene(seed=seed, index=index), seed=seed, index=index)
+
+
+def extreme(preset: simcell.Preset, rng: Generator) -> simcell.Preset:
+    """Return a preset whose imaging lies at an end of each of its ranges."""
+    looks = {path: span.ends() for path, span in preset.vary.items() if path.startswith("imaging.")}
+    return preset.with_set(
+        [f"{path}={ends[int(rng.integers(len(ends)))]}" for path, ends in looks.items()]
+    )
 
 
 class Stored:

@@ -28,6 +28,7 @@ from dermogan.domains import (
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage
 from dermogan.images import image_files
+from dermogan.simulated import drawn
 from dermogan.tiles import mirrored
 from dermogan.volumefile import read_volume
 from dermogan.volumetric import CLASSES, Stack
@@ -169,7 +170,7 @@ def simulated(source: Paired, seed: int) -> tuple[Callable[[int], simcell.Sample
     check(preset.base, f"preset {source.preset}")
 
     def made(index: int) -> simcell.Sample:
-        return simcell.simulate(preset.scene(seed=seed, index=index), seed=seed, index=index)
+        return drawn(preset, seed, index, source.extremes)
 
     return made, source.count
 

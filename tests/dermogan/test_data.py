@@ -207,6 +207,35 @@ def test_a_limited_number_of_samples() -> None:
     assert len(seen) == 2
 
 
+def test_extreme_looks_lie_at_the_ends_of_all_ranges() -> None:
+    preset = simcell.load_preset("rcm-sg").with_set(["frame.shape=[40, 40]"])
+    names = [path for path in preset.vary if path.startswith("imaging.")]
+    spans = {path: preset.vary[path] for path in names if preset.vary[path].kind == "uniform"}
+    assert len(spans) > 5
+    source = PresetSource(preset="rcm-sg", set=("frame.shape=[40, 40]",), extremes=0.4)
+    domain = Drawn(source, 3, Normaliser(20.0))
+    at_ends, lows = [], []
+    for index in range(60):
+        scene = domain.sample(index).scene
+        looks = {path: _get(scene, path) for path in spans}
+        at_ends.append([looks[path] in span.ends() for path, span in spans.items()])
+        lows += [looks[path] == spans[path].ends()[0] for path in spans if all(at_ends[-1])]
+    extreme = np.all(at_ends, axis=1)
+    assert np.array_equal(extreme, np.any(at_ends, axis=1))  # wholly, or not at all
+    assert 0.2 < extreme.mean() < 0.6
+    assert 0.4 < np.mean(lows) < 0.6  # either end, whatever the others are
+    usual = Drawn(source.model_copy(update={"extremes": 0.0}), 3, Normaliser(20.0))
+    index = int(np.flatnonzero(~extreme)[0])
+    assert np.array_equal(domain.sample(index).image, usual.sample(index).image)  # type: ignore[arg-type]
+
+
+def _get(scene: simcell.Scene, path: str) -> object:
+    found: object = scene
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
 def test_a_dataset_as_source(tmp_path: Path) -> None:
     preset = simcell.load_preset("rcm-sg").with_set([TINY])
     simcell.generate(preset, 2, tmp_path / "d.zarr", seed=3, workers=1, progress=False)
