@@ -18,6 +18,7 @@ from dermogan.benchmark.maps import MapRow
 from dermogan.benchmark.methods import STAR
 from dermogan.benchmark.published import PUBLISHED, Score
 from dermogan.benchmark.score import Result, Row
+from dermogan.benchmark.sets import PRESET
 from dermogan.benchmark.tables import NAMES
 from dermogan.benchmark.worlds import WORLDS, World
 from dermogan.cards import find_model, model_files
@@ -43,6 +44,8 @@ class Line:
         CPU seconds of training, and of an image.
     note : str
         Why there are no scores.
+    simulated : bool
+        Whether the images are; else they are a folder's.
     """
 
     method: str
@@ -52,6 +55,7 @@ class Line:
     trained_s: float | None = None
     image_s: float | None = None
     note: str = ""
+    simulated: bool = True
 
 
 def divided(models: Sequence[str]) -> dict[str, list[str]]:
@@ -89,9 +93,10 @@ def _of_cells(row: Row, result: Result) -> Line:
     method = row.method
     # what StarDist splits is no system of the papers, but where they name it so
     named = "" if method.name.endswith(STAR) else method.recipe or method.name
-    published = PUBLISHED.get(named, ())
+    published, made = PUBLISHED.get(named, ()), result.name == PRESET
     if not row.outcomes:
-        return Line(method.name, result.name, (), published, note=f"missing: {method.lacks}")
+        note = f"missing: {method.lacks}"
+        return Line(method.name, result.name, (), published, note=note, simulated=made)
     several = len(row.outcomes) > 1
     scores = []
     for at, name in enumerate(result.scores):
@@ -99,7 +104,8 @@ def _of_cells(row: Row, result: Result) -> Line:
         spread = told["spread"] if several and at == 0 else None
         scores.append(Score(NAMES[name], (told["median"],), spread))
     name = f"{method.name} ({len(row.outcomes)} seeds)" if several else method.name
-    return Line(name, result.name, tuple(scores), published, method.trained_s, row.cpu_s)
+    costs = method.trained_s, row.cpu_s
+    return Line(name, result.name, tuple(scores), published, *costs, simulated=made)
 
 
 def of_maps(world: World, rows: Sequence[MapRow]) -> list[Line]:
@@ -139,9 +145,9 @@ def of_volumes(results: Sequence[volumes.Result]) -> list[Line]:
         if not math.isnan(row["pairing"]):
             scores.append(Score("pairing", (row["pairing"],), digits=2))
         published = PUBLISHED.get(one.recipe, ())
-        lines.append(
-            Line(one.method, one.scored_on, tuple(scores), published, one.train_cpu_s, one.cpu_s)
-        )
+        on, costs = one.scored_on, (one.train_cpu_s, one.cpu_s)
+        made = on == volumes.PRESET.stem
+        lines.append(Line(one.method, on, tuple(scores), published, *costs, simulated=made))
     return lines
 
 
@@ -175,7 +181,8 @@ def _of_protocol(scenario: str, rows: Sequence[dict[str, Any]], name: str) -> Li
         float(np.mean([row[key] for row in rows])) for key in ("train_cpu_s", "cpu_s_per_image")
     )
     on = f"{name}, {len(rows)} folds"
-    return Line(SCENARIOS[scenario], on, tuple(scores), published, trained, image)
+    costs = trained, image
+    return Line(SCENARIOS[scenario], on, tuple(scores), published, *costs, simulated=False)
 
 
 def _over_folds(name: str, values: Sequence[float]) -> Score:
@@ -214,14 +221,25 @@ def _known(value: float | None, form: str, unknown: str = "") -> str:
 
 
 def as_markdown(lines: Sequence[Line]) -> str:
-    """Return the table, in the order of the lines."""
+    """Return the table: a row for every method, its sets side by side, in the order of the lines.
+
+    Costs are those of its first set.
+    """
+    heads = ("method", "on simulated images", "on folders", "the papers' own")
     rows = [
-        "| method | scored on | score | the papers' own | CPU s to train | CPU s / image |",
+        f"| {' | '.join(heads)} | CPU s to train | an image |",
         "|---|---|---|---|---:|---:|",
     ]
-    for line in lines:
-        measured = "; ".join(map(str, line.scores)) or line.note
-        published = "; ".join(map(str, line.published)) or "–"
-        costs = f"{_known(line.trained_s, '.0f', '–')} | {_known(line.image_s, '.2f', '–')}"
-        rows.append(f"| {line.method} | {line.scored_on} | {measured} | {published} | {costs} |")
+    for method in dict.fromkeys(line.method for line in lines):
+        mine = [line for line in lines if line.method == method]
+        cells = [_cell([line for line in mine if line.simulated == on]) for on in (True, False)]
+        published = "; ".join(map(str, mine[0].published)) or "–"
+        costs = f"{_known(mine[0].trained_s, '.0f', '–')} | {_known(mine[0].image_s, '.2f', '–')}"
+        rows.append(f"| {method} | {' | '.join(cells)} | {published} | {costs} |")
     return "\n".join(rows) + "\n"
+
+
+def _cell(lines: Sequence[Line]) -> str:
+    """Return the scores of a method on some sets."""
+    told = [f"*{line.scored_on}* {'; '.join(map(str, line.scores)) or line.note}" for line in lines]
+    return "<br>".join(told) or "–"

@@ -160,15 +160,19 @@ def test_other_files_are_no_protocols(text: str | None, tmp_path: Path) -> None:
 
 
 def test_the_table_by_hand() -> None:
+    f1 = Score("F1", (0.69,), digits=2)
     lines = [
         Line("ours", "skin", (Score("F1", (0.5,), 0.01), Score("Dice", (0.25, 1.0), digits=1)),
-             (Score("F1", (0.69,), digits=2),), 12.3, 0.456),
+             (f1,), 12.3, 0.456),
         Line("theirs", "skin", (), note="missing: weights"),
+        Line("ours", "cornea", (f1,), (f1,), 12.3, 9.0, simulated=False),
     ]  # fmt: skip
     assert as_markdown(lines).splitlines()[2:] == [
-        "| ours | skin | F1: 0.500 ± 0.010; Dice: 0.2 / 1.0 | F1: 0.69 | 12 | 0.46 |",
-        "| theirs | skin | missing: weights | – | – | – |",
+        "| ours | *skin* F1: 0.500 ± 0.010; Dice: 0.2 / 1.0 | *cornea* F1: 0.69 | F1: 0.69 "
+        "| 12 | 0.46 |",
+        "| theirs | *skin* missing: weights | – | – | – | – |",
     ]
+    lines = lines[:2]
     rows = list(csv.DictReader(io.StringIO(as_csv(lines))))
     assert [row["source"] for row in rows] == [
         "measured",
