@@ -140,6 +140,9 @@ def benchmark(
         if value and not everything:
             msg = f"--{option}: goes with --world all; leave it out, or add that"
             raise SimcellError(msg)
+    if everything and no_simulated:
+        msg = "--no-simulated: goes with --world cells; all has sets that are nothing else"
+        raise SimcellError(msg)
     if not overwrite:
         homes = [out, *(out / name for name in (*SETS, "volumes") if everything)]
         refuse_written(homes, [*FILES, *TABLES])
@@ -176,6 +179,9 @@ def benchmark(
 
     own = volume_sets(stacks, voxel_um)
     divided, lines = prepared(models, protocols) if everything else ({"cells": [*models]}, [])
+    if own and not divided["volumes"]:
+        msg = "--volumes: no --model shows volumes; give one, such as nucleus-golgi"
+        raise SimcellError(msg)
     if everything and models and not divided["cells"]:
         names = names or UNTRAINED  # not those that have names
     chosen = methods(names, divided["cells"], lacks=lacks, cellpose=cellpose)

@@ -131,6 +131,18 @@ def test_without_models_of_cells_other_methods_stand_alone(
     assert found == {*NAMES, "fiap", "stardist-gabor", "cellpose", "dermogan-cellpose", "oct-unet"}
 
 
+def test_folders_of_volumes_need_a_model(models: dict[str, Path], tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "a.npy", np.ones((8, 16, 16), np.uint8))
+    words = ["--world", "all", "--model", models["oct-unet"], "--volumes", tmp_path]
+    done = run(*words, "--voxel-um", "1", "-o", tmp_path / "out")
+    assert (done.exit_code, "no --model shows volumes" in done.output) == (2, True)
+    done = run("--world", "all", "--no-simulated", "-o", tmp_path / "out")
+    assert (done.exit_code, "goes with --world cells" in done.output) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_protocol_by_hand(tmp_path: Path) -> None:
     cgan, plain = of_protocol(f"mine={results(tmp_path / 'x')}")
     assert (cgan.method, cgan.scored_on) == ("cGAN-Seg on few", "mine, 2 folds")
