@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dermogan.cli_overview import FILES as TABLES
-from dermogan.cli_overview import finish, prepared, refuse_written
-from dermogan.cli_volumes import volume_sets
+from dermogan.cli_overview import finish, planned, refuse_mixed, refuse_written
 from dermogan.cli_worlds import SETS, WORLDS, refuse_cells, score_world
 from simcell import SimcellError
 
@@ -136,13 +135,8 @@ def benchmark(
     from dermogan.errors import need
 
     everything = world == "all"
-    for option, value in (("protocol", protocols), ("volumes", stacks), ("voxel-um", voxel_um)):
-        if value and not everything:
-            msg = f"--{option}: goes with --world all; leave it out, or add that"
-            raise SimcellError(msg)
-    if everything and no_simulated:
-        msg = "--no-simulated: goes with --world cells; all has sets that are nothing else"
-        raise SimcellError(msg)
+    extra = {"protocol": protocols, "volumes": stacks, "voxel-um": voxel_um}
+    refuse_mixed(extra, everything=everything, no_simulated=no_simulated)
     if not overwrite:
         homes = [out, *(out / name for name in (*SETS, "volumes") if everything)]
         refuse_written(homes, [*FILES, *TABLES])
@@ -177,18 +171,15 @@ def benchmark(
         load(weights)  # what is wrong with it concerns no single image
     from dermogan.benchmark.methods import UNTRAINED, methods
 
-    own = volume_sets(stacks, voxel_um)
-    divided, lines = prepared(models, protocols) if everything else ({"cells": [*models]}, [])
-    if own and not divided["volumes"]:
-        msg = "--volumes: no --model shows volumes; give one, such as nucleus-golgi"
-        raise SimcellError(msg)
-    if everything and models and not divided["cells"]:
-        names = names or UNTRAINED  # not those that have names
-    chosen = methods(names, divided["cells"], lacks=lacks, cellpose=cellpose)
+    plan = planned(models, protocols, stacks, voxel_um) if everything else None
+    if plan:
+        names = names or (UNTRAINED if models and not plan.cells else ())  # not all with names
+        models = plan.cells
+    chosen = methods(names, models, lacks=lacks, cellpose=cellpose)
     results = _measured([each.first(first) for each in sets], chosen, weights, quiet=quiet)
-    _write(results, out / "cells" if everything else out)
-    if everything:
-        finish(results, divided, lines, own, out, first, quiet=quiet)
+    _write(results, out / "cells" if plan else out)
+    if plan:
+        finish(plan, results, out, first, quiet=quiet)
 
 
 def _sets(
