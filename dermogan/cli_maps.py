@@ -19,6 +19,8 @@ def shows(model: str) -> str:
     from dermogan.cards import find_model, read_header
     from dermogan.classical import FIAP, NAMES
 
+    if model == "multi-otsu":
+        return "volume"
     if model in {*NAMES, FIAP, "cellpose"}:
         return ""
     try:

@@ -53,6 +53,7 @@ Examples:
   dermogan segment slide.ome.zarr -m run/model.safetensors -o cells --format ome-zarr
   dermogan segment mosaic.tif -m run/model.safetensors -o maps --tile 2048     a model of classes
   dermogan segment stack.tif -m nucleus-golgi -o cells --voxel-um 1.5,0.4,0.4  a model of volumes
+  dermogan segment stack.tif -m multi-otsu --refine golgi=absent -o nuclei     volumes, no model
 
 Writes labels/NAME.tif, cells/NAME.csv (centres and areas), overlays/NAME.png and
 probabilities/NAME.tif; with --format ome-zarr images/NAME.ome.zarr with the labels in it,

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from dermogan.instances import Splitting
     from dermogan.model import Model
     from dermogan.solidscores import SolidScores
-    from dermogan.volumefile import Voxel
+    from dermogan.solidsegment import SolidSegmentation
+    from dermogan.volumefile import Volume, Voxel
 
 _SHOWN = ("dice_nuclei", "dice_golgi", "f1_nuclei", "f1_golgi", "pairing", "pairs_found")
 FILES = ("benchmark.csv", "benchmark.md")
@@ -45,27 +46,27 @@ def solid_maker(
     from dermogan.errors import need
 
     need("torch")
-    found: Model = need("dermogan.model").load_model(model)
-    from dermogan.solids import BLOCK
-    from dermogan.solidsegment import segment_volume, write_solid
-    from dermogan.volumefile import read_volume
+    from dermogan.solidsegment import MULTI_OTSU, thresholded, write_solid
+    from dermogan.volumefile import read_volume, spacing_of
 
     told, options = voxel(voxel_um), splitting(settings)
     size = None if diameter in (None, "any") else _number("--diameter", diameter)
+    if model == MULTI_OTSU:
+        if size or block:
+            msg = f"--{'diameter' if size else 'tile'}: goes with models, {MULTI_OTSU} is none"
+            raise SimcellError(f"{msg}; leave it out")
+
+        def plain(file: Path, volume: Volume) -> SolidSegmentation:
+            return thresholded(volume.voxels, spacing_of(file, volume, told), options)
+
+        find: Callable[[Path, Volume], SolidSegmentation] = plain
+    else:
+        find = _modelled(need("dermogan.model").load_model(model), told, size, block, options)
 
     def one(file: Path, plan: dict[str, Path]) -> str:
         start = time.perf_counter()
         volume = read_volume(file, channel=channel)
-        with progress(file.name) as report:
-            made = segment_volume(
-                found,
-                volume.voxels,
-                told or volume.spacing_um,
-                diameter_px=size,
-                side=block or BLOCK,
-                options=options,
-                report=report,
-            )
+        made = find(file, volume)
         write_solid(made, volume.voxels, plan)
         table = made.found.table
         nuclei = table["class"] == "nuclei"
@@ -76,6 +77,27 @@ def solid_maker(
         return f"{counts}, voxels of {sides} µm{known}  {time.perf_counter() - start:6.1f} s"
 
     return one
+
+
+def _modelled(
+    model: Model, told: Voxel | None, size: float | None, block: int | None, options: Splitting
+) -> Callable[[Path, Volume], SolidSegmentation]:
+    from dermogan.solids import BLOCK
+    from dermogan.solidsegment import segment_volume
+
+    def find(file: Path, volume: Volume) -> SolidSegmentation:
+        with progress(file.name) as report:
+            return segment_volume(
+                model,
+                volume.voxels,
+                told or volume.spacing_um,
+                diameter_px=size,
+                side=block or BLOCK,
+                options=options,
+                report=report,
+            )
+
+    return find
 
 
 def _number(option: str, text: str | None) -> float:

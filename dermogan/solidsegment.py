@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.filters import threshold_multiotsu
 
 from dermogan.files import write_whole
 from dermogan.filters import FloatImage
@@ -33,6 +34,8 @@ from simcell import SimcellError
 
 FOLDERS = {"nuclei": ".tif", "golgi": ".tif", "objects": ".csv", "overlays": ".png"}
 """What is written of a volume."""
+MULTI_OTSU = "multi-otsu"
+"""Name of the method that needs no model."""
 _NEAR = 1.02
 _NUCLEUS, _GOLGI, _ARROW = (255, 210, 0), (255, 60, 200), (80, 255, 120)
 
@@ -110,6 +113,20 @@ def segment_volume(
     nuclei, golgi = (nearest(one, volume.shape) for one in found[:2])
     most = (options or Splitting()).pair_um
     return SolidSegmentation(Found(nuclei, golgi, table_of(nuclei, golgi, told, most)), told)
+
+
+def thresholded(
+    volume: NDArray[Any], spacing_um: Voxel, options: Splitting | None = None
+) -> SolidSegmentation:
+    """Find nuclei, and Golgi brighter than they, by two thresholds of a smoothed volume.
+
+    Otsu's method for three levels of grey. Parameters are those of `segment_volume`.
+    """
+    smooth = ndimage.gaussian_filter(volume.astype(np.float32), 1.0)
+    low, high = threshold_multiotsu(smooth, classes=3)
+    masks = np.stack([(smooth > low) & (smooth <= high), smooth > high])
+    found = split(np.where(masks, np.uint8(255), np.uint8(0)), spacing_um, options)
+    return SolidSegmentation(found, spacing_um)
 
 
 def resized(volume: FloatImage, factors: tuple[float, ...]) -> FloatImage:

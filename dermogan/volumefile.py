@@ -72,6 +72,21 @@ def read_volume(path: Path, *, channel: int | None = None) -> Volume:
     )
 
 
+def spacing_of(file: Path, volume: Volume, told: Voxel | None) -> Voxel:
+    """Return the size of a voxel that somebody told, else that of the file.
+
+    Raises
+    ------
+    SimcellError
+        Where neither is there.
+    """
+    found = told or volume.spacing_um
+    if found is None:
+        msg = f"{file}: does not tell the size of a voxel; add --voxel-um Z,Y,X"
+        raise SimcellError(msg)
+    return found
+
+
 def read_solid_labels(path: Path) -> NDArray[np.int32]:
     """Read a label volume (z, y, x) of whole numbers from 0."""
     array = read_volume(path).voxels

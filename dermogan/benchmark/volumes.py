@@ -19,25 +19,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.filters import threshold_multiotsu
 
 import simcell
 from dermogan.cards import find_model, trained_s
 from dermogan.errors import DermoganError
-from dermogan.instances import Found, Splitting, split
+from dermogan.instances import Found, Splitting
 from dermogan.model import load_model
 from dermogan.solidfiles import renumbered, volumes_of
 from dermogan.solidscores import SolidScores, Truth, pairs_of, score, truth_of
-from dermogan.solidsegment import segment_volume
-from dermogan.volumefile import read_solid_labels, read_volume
+from dermogan.solidsegment import MULTI_OTSU, segment_volume, thresholded
+from dermogan.volumefile import Voxel, read_solid_labels, read_volume, spacing_of
 
 PRESET = Path(__file__).with_name("nucleus-golgi-foreign.yaml")
 SEED = 20240611
 COUNT = 8
-BASELINE = "multi-otsu"
 
-Voxel = tuple[float, ...]
 Method = Callable[[NDArray[Any], Voxel], Found]
 
 
@@ -99,7 +95,8 @@ def simulated() -> VolumeSet:
 def _simulated(index: int) -> tuple[NDArray[Any], Voxel, Truth]:
     made = sample(index)
     assert made.image is not None
-    return made.image, made.grid.spacing_um, truth_of(made)
+    z, y, x = made.grid.spacing_um
+    return made.image, (z, y, x), truth_of(made)
 
 
 def folder_set(folder: Path, voxel_um: Voxel | None = None) -> VolumeSet:
@@ -127,10 +124,7 @@ def _read(image: Path, mask: Path, voxel_um: Voxel | None) -> tuple[NDArray[Any]
     if labels.shape != volume.voxels.shape:
         msg = f"{mask}: has {labels.shape} voxels, its image {volume.voxels.shape}; make them equal"
         raise DermoganError(msg)
-    spacing = voxel_um or volume.spacing_um
-    if spacing is None:
-        msg = f"{image}: does not tell the size of a voxel; add --voxel-um Z,Y,X"
-        raise DermoganError(msg)
+    spacing = spacing_of(image, volume, voxel_um)
     return volume.voxels, spacing, Truth(renumbered(labels))
 
 
@@ -204,7 +198,7 @@ def _methods(
     models: Sequence[str], options: Splitting | None
 ) -> dict[str, tuple[Method, float | None, str]]:
     methods: dict[str, tuple[Method, float | None, str]] = {
-        BASELINE: (lambda volume, spacing: thresholded(volume, spacing, options), None, "")
+        MULTI_OTSU: (lambda v, spacing: thresholded(v, spacing, options).found, None, "")
     }
     for text in models:
         name, equals, place = text.partition("=")
@@ -217,19 +211,10 @@ def _methods(
             raise DermoganError(msg)
 
         def method(volume: NDArray[Any], spacing: Voxel, model: Any = model) -> Found:  # noqa: ANN401
-            z, y, x = spacing
-            return segment_volume(model, volume, (z, y, x), options=options).found
+            return segment_volume(model, volume, spacing, options=options).found
 
         methods[name] = (method, trained_s(model.card), model.recipe.name)
     return methods
-
-
-def thresholded(volume: NDArray[Any], spacing_um: Voxel, options: Splitting | None = None) -> Found:
-    """Find nuclei and Golgi by two thresholds of a smoothed volume, by Otsu's method."""
-    smooth = ndimage.gaussian_filter(volume.astype(np.float32), 1.0)
-    low, high = threshold_multiotsu(smooth, classes=3)
-    masks = np.stack([(smooth > low) & (smooth <= high), smooth > high])
-    return split(np.where(masks, np.uint8(255), np.uint8(0)), spacing_um, options)
 
 
 def as_table(results: Sequence[Result]) -> str:

@@ -355,9 +355,21 @@ def test_the_benchmark_takes_volumes_of_ones_own(run: Path, tmp_path: Path) -> N
     # A bright ball on black is found by thresholds alone, and none of it is Golgi.
     assert float(rows["multi-otsu"]["f1_nuclei"]) == 1
     assert float(rows["multi-otsu"]["dice_nuclei"]) > 0.7  # it takes the blurred edge too
+    words = ["segment", own / "images" / "a.npy", "-m", "multi-otsu", "-o", tmp_path / "seg"]
+    code, text = call(*words, "--voxel-um", "2,0.8,0.8", "--refine", "golgi=absent")
+    assert (code, "1 nuclei, 0 Golgi" in text) == (0, True), text
+    made = read_volume(tmp_path / "seg" / "nuclei" / "a.tif").voxels > 0
+    assert made[ball > 0].all()
+    for word, value in (("--diameter", 20), ("--tile", 32)):
+        code, text = call("segment", own / "images", "-m", "multi-otsu", "-o", tmp_path / "x",
+                          word, value)  # fmt: skip
+        assert (code, f"{word}: goes with models, multi-otsu is none" in text) == (2, True)
+    code, text = call("segment", own / "images", "-m", "multi-otsu", "-o", tmp_path / "x")
+    assert (code, "does not tell the size of a voxel" in text) == (1, True)
     assert rows["mine"]["dice_golgi"] == rows["mine"]["pairing"] == ""
     assert "| – |" in (out / "benchmark.md").read_text()
     np.save(own / "masks" / "a.npy", ball[1:])
+    words = ["benchmark-volumes", "-m", f"mine={run}", "--data", own, "-o", out]
     code, text = call(*words, "--voxel-um", "2", "--overwrite")
     assert (code, "make them equal" in text) == (2, True)
     (own / "masks" / "a.npy").rename(own / "masks" / "c.npy")
