@@ -49,11 +49,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--out", type=Path, required=True, help="file of weights to write")
     parser.add_argument("-n", type=int, default=150, help="samples")
-    parser.add_argument("--steps", type=int, default=400, help="batches of four")
+    parser.add_argument("--steps", type=int, default=250, help="batches of four, in tens")
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
-    if told.out.exists():
-        parser.error(f"{told.out}: exists; name another file")
+    for path in (told.out, told.out.parent / "models" / told.out.name):  # the library's own copy
+        if path.exists():
+            parser.error(f"{path}: exists; name another file")
+    if told.n < 20 or told.steps < 10:
+        parser.error("-n must be at least 20, --steps at least 10")
 
     import torch
     from cellpose import io, models, train
@@ -70,7 +73,7 @@ def main() -> None:
         train_labels=labels,
         channels=[0, 0],
         batch_size=4,
-        nimg_per_epoch=min(40, len(images)),
+        nimg_per_epoch=40,
         n_epochs=told.steps // 10,
         learning_rate=1e-3,
         weight_decay=1e-4,

@@ -76,8 +76,12 @@ def main() -> None:
         parser.error(f"--world {told.world}: no specificities were published; use mosaic")
     network, recipe, card = read_model(find_model(told.model))  # as trained, nothing weighed
     model = Model(network, recipe, card)
+    if model.classes != world.classes:
+        parser.error(f"{told.model}: names {model.classes}, {world.name} has {world.classes}")
     preset = simcell.load_preset(world.preset).with_set(["frame.shape=[768, 768]"])
     logs, truth = seen(model, preset, told.n)
+    if len(np.unique(truth)) < len(world.classes):
+        parser.error(f"-n {told.n}: some class is in none of the samples; take more")
     kinds = ("sensitivity", "specificity")
     wanted = np.concatenate([np.array(world.published[kind]) / 100 for kind in kinds])
     rng = np.random.default_rng(0)

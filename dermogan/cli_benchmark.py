@@ -139,7 +139,7 @@ def benchmark(
     refuse_mixed(extra, everything=everything, no_simulated=no_simulated)
     if not overwrite:
         homes = [out, *(out / name for name in (*SETS, "volumes") if everything)]
-        refuse_written(homes, [*FILES, *TABLES])
+        refuse_written(homes, [*FILES, *(TABLES if everything else ())])
     given = {
         "polarity": polarity,
         "shows": shows,
@@ -173,7 +173,8 @@ def benchmark(
 
     plan = planned(models, protocols, stacks, voxel_um) if everything else None
     if plan:
-        names = names or (UNTRAINED if models and not plan.cells else ())  # not all with names
+        if models and not plan.cells:  # not all that have names
+            names = tuple(name for name in names or UNTRAINED if name != "models") or ("otsu",)
         models = plan.cells
     chosen = methods(names, models, lacks=lacks, cellpose=cellpose)
     results = _measured([each.first(first) for each in sets], chosen, weights, quiet=quiet)

@@ -49,9 +49,16 @@ def planned(
 ) -> Plan:
     """Read what is asked for; what cannot be used is refused before any work."""
     from dermogan.benchmark import overview
+    from dermogan.benchmark.maps import chosen
+    from dermogan.benchmark.volumes import methods_of
+    from dermogan.benchmark.worlds import WORLDS
 
     lines = [line for text in protocols for line in overview.of_protocol(text)]
     plan = Plan(overview.divided(models), volume_sets(stacks, voxel_um), lines)
+    for name, world in WORLDS.items():
+        if plan.models[name]:
+            chosen(world, plan.models[name])
+    methods_of(plan.models[overview.VOLUMES])
     if plan.stacks and not plan.models[overview.VOLUMES]:
         msg = "--volumes: no --model shows volumes; give one, such as nucleus-golgi"
         raise SimcellError(msg)

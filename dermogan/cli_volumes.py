@@ -205,7 +205,7 @@ of grey, is always beside the models."""
     "--data",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Folder of volumes, in place of simulated ones; repeatable.",
+    help="Folder of volumes without Golgi, in place of simulated ones; repeatable.",
 )
 @click.option("--voxel-um", metavar="Z,Y,X", help="Size of a voxel, if its files do not tell.")
 @click.option("--first", type=click.IntRange(1), help="Only so many volumes.")
@@ -236,9 +236,17 @@ def benchmark_volumes(
 
 def volume_sets(folders: Sequence[Path], voxel_um: str | None) -> list[VolumeSet]:
     """Return the sets of folders; bad ones are refused here."""
-    from dermogan.benchmark.volumes import folder_set
+    from dermogan.benchmark.volumes import PRESET, folder_set
 
     side = voxel(voxel_um)
+    if side and not folders:
+        msg = f"--voxel-um {voxel_um}: goes with folders of volumes; leave it out, or name one"
+        raise SimcellError(msg)
+    names = [PRESET.stem, *(folder.resolve().name for folder in folders)]
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice:
+        msg = f"{twice}: two sets of volumes have this name; rename a folder"
+        raise SimcellError(msg)
     return [folder_set(folder, side) for folder in folders]
 
 

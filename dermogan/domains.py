@@ -31,8 +31,8 @@ class PresetSource(Spec):
     count: int | None = Field(
         None,
         ge=1,
-        description="number of different samples, kept in memory up to 300; None = a new one "
-        "every time",
+        description="number of different samples; pictures stay in memory if at most 300, in "
+        "each worker; None = a new one every time",
     )
     windows: WindowsOf = "anywhere"
     extremes: float = Field(

@@ -32,6 +32,7 @@ from dermogan.networks import BatchNorm, Generator, freeze
 from dermogan.networks.norm import InstanceNorm
 from dermogan.recipe import CycleGan, Recipe
 from dermogan.report import Bar, Board, Log, Picture, panel, png
+from dermogan.stacks import spacing_of
 from dermogan.systems import Outcome, Patches, System, build_system
 from dermogan.validate import Finding
 from dermogan.validators import validator
@@ -214,8 +215,15 @@ class Run:
             "output": self.validator.output,
             "diameter_px": self.validator.diameter_px,
             "trainer_cpu_s": round(self._cpu(), 1),
+            **self._voxel(),
             "versions": versions(),
         }
+
+    def _voxel(self) -> dict[str, Any]:
+        """Return the size of a voxel of what is learnt from; its preset may be far away later."""
+        if self.recipe.data.volume is None:
+            return {}
+        return {"voxel_um": spacing_of(self.recipe.validation.source)}
 
     def _cpu(self) -> float:
         return self._cpu_before + time.process_time()

@@ -16,7 +16,7 @@ from dermogan.filters import FloatImage, Normaliser
 from dermogan.windows import OPEN, Windows
 
 Output = Literal["membrane", "filled", "classes"]
-_FEW = 300  # samples that are kept, where there are no others
+_FEW = 300  # samples that are kept, all of them or none
 
 
 class Window(Protocol):
@@ -43,6 +43,7 @@ class Drawn:
         self.preset = simcell.load_preset(source.preset).with_set(source.set)
         self.seed, self._count, self._normalise = seed, source.count, normalise
         self._extremes = source.extremes
+        check_extremes(self.preset, source.extremes)
         self.kind = _kind(self.preset.base, f"preset {source.preset}")
         self.classes = _classes(self.preset.base)
         self._epochs: Epochs | None = None
@@ -75,6 +76,13 @@ def drawn(preset: simcell.Preset, seed: int, index: int, extremes: float = 0.0) 
     if rng.random() < extremes:
         preset = extreme(preset, rng)
     return simcell.simulate(preset.scene(seed=seed, index=index), seed=seed, index=index)
+
+
+def check_extremes(preset: simcell.Preset, extremes: float) -> None:
+    """Refuse a share of extreme looks where no look varies."""
+    if extremes and not any(path.startswith("imaging.") for path in preset.vary):
+        msg = f"extremes = {extremes:g}: preset {preset.name} varies nothing of its imaging; "
+        raise DermoganError(f"{msg}set it to 0, or give imaging ranges under vary")
 
 
 def extreme(preset: simcell.Preset, rng: Generator) -> simcell.Preset:

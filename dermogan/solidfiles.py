@@ -48,7 +48,7 @@ def evaluate_solids(
 def volumes_of(folder: Path) -> dict[str, Path]:
     """Return the files of a folder by name."""
     if not folder.is_dir():
-        msg = f"{folder}: no such folder; name one that is there"
+        msg = f"{folder}: no such folder; needed are images/ and masks/, or nuclei/ of segment"
         raise SimcellError(msg)
     return {name_of(file): file for file in image_files(folder)}
 

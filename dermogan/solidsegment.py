@@ -88,7 +88,8 @@ def segment_volume(
     if volume.ndim != 3 or volume.dtype.kind not in "biuf" or volume.size == 0:
         msg = f"volume is {volume.dtype} of shape {volume.shape}; a grey one (z, y, x) is needed"
         raise SimcellError(msg)
-    own, stack = spacing_of(model.recipe.validation.source), model.recipe.data.volume
+    stack = model.recipe.data.volume
+    own = tuple(model.card.get("voxel_um") or spacing_of(model.recipe.validation.source))
     assert stack is not None
     told = spacing_um or own
     seen_um = np.array(told)
@@ -123,7 +124,10 @@ def thresholded(
     Otsu's method for three levels of grey. Parameters are those of `segment_volume`.
     """
     smooth = ndimage.gaussian_filter(volume.astype(np.float32), 1.0)
-    low, high = threshold_multiotsu(smooth, classes=3)
+    try:
+        low, high = threshold_multiotsu(smooth, classes=3)
+    except ValueError:  # fewer than three levels of grey: nothing is in it
+        low = high = np.inf
     masks = np.stack([(smooth > low) & (smooth <= high), smooth > high])
     found = split(np.where(masks, np.uint8(255), np.uint8(0)), spacing_um, options)
     return SolidSegmentation(found, spacing_um)

@@ -28,7 +28,7 @@ from dermogan.domains import (
 from dermogan.errors import DermoganError
 from dermogan.filters import FloatImage
 from dermogan.images import image_files
-from dermogan.simulated import drawn
+from dermogan.simulated import check_extremes, drawn
 from dermogan.tiles import mirrored
 from dermogan.volumefile import read_volume
 from dermogan.volumetric import CLASSES, Stack
@@ -168,6 +168,7 @@ def simulated(source: Paired, seed: int) -> tuple[Callable[[int], simcell.Sample
         return data.__getitem__, len(data)
     preset = simcell.load_preset(source.preset).with_set(source.set)
     check(preset.base, f"preset {source.preset}")
+    check_extremes(preset, source.extremes)
 
     def made(index: int) -> simcell.Sample:
         return drawn(preset, seed, index, source.extremes)

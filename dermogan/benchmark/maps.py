@@ -43,6 +43,8 @@ class MapRow:
         CPU seconds per image.
     fingerprint : str
         Another one for other pixels.
+    recipe : str
+        Of the model.
     """
 
     name: str
@@ -50,6 +52,7 @@ class MapRow:
     train_cpu_s: float | None
     cpu_s: float
     fingerprint: str
+    recipe: str
 
 
 def chosen(world: World, models: Sequence[str]) -> dict[str, Model]:
@@ -128,6 +131,7 @@ def measure_maps(
             trained_s(model.card),
             spent[name] / len(images),
             f"{crc:08x}",
+            model.recipe.name,
         )
         for name, model in models.items()
     ]

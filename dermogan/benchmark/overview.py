@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from dermogan.benchmark.score import Result, Row
 from dermogan.benchmark.sets import PRESET
 from dermogan.benchmark.tables import NAMES
 from dermogan.benchmark.worlds import WORLDS, World
-from dermogan.cards import find_model, model_files
+from dermogan.cards import find_model, model_files, read_header
 from dermogan.errors import DermoganError
 from dermogan.model import load_model
 from dermogan.protocol import SCENARIOS, THRESHOLDS
@@ -67,7 +68,7 @@ def divided(models: Sequence[str]) -> dict[str, list[str]]:
         None: all that have names, but those of cells, which `methods` finds by itself.
     """
     found: dict[str, list[str]] = {name: [] for name in (CELLS, *WORLDS, VOLUMES)}
-    for text in models or model_files():
+    for text in models or _whole():
         name, equals, place = text.partition("=")
         model = load_model(find_model(place if equals else name))
         if model.output == "volume":
@@ -84,6 +85,16 @@ def divided(models: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
+def _whole() -> list[str]:
+    """Return the names of models whose files can be read: a damaged one hides no others."""
+    found = []
+    for name, path in model_files().items():
+        with suppress(DermoganError):
+            read_header(path)
+            found.append(name)
+    return found
+
+
 def of_cells(results: Sequence[Result]) -> list[Line]:
     """Return the lines of methods that find cells, set by set, the best first."""
     return [_of_cells(row, result) for result in results for row in result.ranked()]
@@ -91,8 +102,9 @@ def of_cells(results: Sequence[Result]) -> list[Line]:
 
 def _of_cells(row: Row, result: Result) -> Line:
     method = row.method
-    # what StarDist splits is no system of the papers, but where they name it so
-    named = "" if method.name.endswith(STAR) else method.recipe or method.name
+    named = method.recipe or method.name
+    if method.name.endswith(STAR):
+        named += STAR
     published, made = PUBLISHED.get(named, ()), result.name == PRESET
     if not row.outcomes:
         note = f"missing: {method.lacks}"
@@ -128,7 +140,8 @@ def of_maps(world: World, rows: Sequence[MapRow]) -> list[Line]:
             )
             scores.append(Score("its place, µm off", (band.error_um,), None, 2))
         on = f"{world.name}: {', '.join(world.classes)}"
-        lines.append(Line(row.name, on, tuple(scores), published, row.train_cpu_s, row.cpu_s))
+        theirs = published if row.recipe in world.recipes else ()
+        lines.append(Line(row.name, on, tuple(scores), theirs, row.train_cpu_s, row.cpu_s))
     return lines
 
 
@@ -162,7 +175,7 @@ def of_protocol(text: str) -> list[Line]:
             _of_protocol(each, [row for row in found if row["scenario"] == each], name)
             for each in dict.fromkeys(row["scenario"] for row in found)
         ]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         msg = f"--protocol {text}: not a protocol.json of dermogan protocol ({error})"
         raise DermoganError(msg) from None
     if not lines:
@@ -192,7 +205,16 @@ def _over_folds(name: str, values: Sequence[float]) -> Score:
 
 def as_json(lines: Sequence[Line]) -> str:
     """Return all lines."""
-    return json.dumps([asdict(line) for line in lines], indent=1) + "\n"
+    return json.dumps([_without_nan(asdict(line)) for line in lines], indent=1) + "\n"
+
+
+def _without_nan(tree: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Put null where a number is not known; JSON has no NaN."""
+    if isinstance(tree, dict):
+        return {name: _without_nan(value) for name, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_without_nan(value) for value in tree]
+    return None if isinstance(tree, float) and math.isnan(tree) else tree
 
 
 def as_csv(lines: Sequence[Line]) -> str:
@@ -204,7 +226,7 @@ def as_csv(lines: Sequence[Line]) -> str:
         costs = [_known(line.trained_s, ".6g"), _known(line.image_s, ".4g")]
         for source, scores in (("measured", line.scores), ("published", line.published)):
             for score in scores:
-                values = " ".join(f"{value:.6g}" for value in score.values)
+                values = " ".join("" if math.isnan(v) else f"{v:.6g}" for v in score.values)
                 spread = _known(score.spread, ".6g")
                 row = [line.method, line.scored_on, source, score.name, values, spread]
                 table.writerow([*row, *(costs if source == "measured" else ["", ""])])

@@ -6,6 +6,7 @@ differences between them are. They are of other images, mostly real ones, and no
 
 from __future__ import annotations
 
+from math import isnan
 from typing import NamedTuple
 
 
@@ -29,7 +30,7 @@ class Score(NamedTuple):
 
     def __str__(self) -> str:
         """Return the values in words."""
-        shown = " / ".join(f"{value:.{self.digits}f}" for value in self.values)
+        shown = " / ".join("–" if isnan(v) else f"{v:.{self.digits}f}" for v in self.values)
         spread = "" if self.spread is None else f" ± {self.spread:.{self.digits}f}"
         return f"{self.name}: {shown}{spread}"
 
@@ -44,7 +45,7 @@ def _volumes(nuclei: float, golgi: float) -> tuple[Score, ...]:
 
 
 PUBLISHED: dict[str, tuple[Score, ...]] = {
-    "dermogan": _skin(0.69),
+    "dermogan + StarDist": _skin(0.69),
     "unet-efficientnet": _skin(0.479),
     "cyclegan-image": _skin(0.416),
     "cyclegan-filter": _skin(0.304),
@@ -57,4 +58,4 @@ PUBLISHED: dict[str, tuple[Score, ...]] = {
     "cyclegan-3d": _volumes(0.781, 0.677),
     "cgan-seg": (Score("F1 of five sets of images, least / most", (0.52, 0.98), digits=2),),
 }
-"""By the name of the recipe, or of the method."""
+"""By the name of the recipe, or of the method; those of models split by StarDist by both."""

@@ -115,7 +115,8 @@ def folder_set(folder: Path, voxel_um: Voxel | None = None) -> VolumeSet:
         msg = f"{folder}: no volume of images/ has labels of the same name in masks/"
         raise DermoganError(msg)
     load = [partial(_read, images[name], masks[name], voxel_um) for name in both]
-    load[0]()  # what the first lacks, all lack; better said before hours of others
+    for one in load:  # better said before hours of others
+        one()
     return VolumeSet(folder.resolve().name, load, golgi=False)
 
 
@@ -158,7 +159,7 @@ def measured(
     among = among or simulated()
     if not among.golgi:
         options = (options or Splitting()).model_copy(update={"golgi": "absent"})
-    methods = _methods(models, options)
+    methods = methods_of(models, options)
     scores = {name: SolidScores() for name in methods}
     spent = dict.fromkeys(methods, 0.0)
     crc, chosen = 0, among.load[:first]
@@ -194,9 +195,16 @@ def _worth(one: Result) -> float:
     return -sum(part.dice for part in (one.scores.nuclei, one.scores.golgi) if part.true)
 
 
-def _methods(
-    models: Sequence[str], options: Splitting | None
+def methods_of(
+    models: Sequence[str], options: Splitting | None = None
 ) -> dict[str, tuple[Method, float | None, str]]:
+    """Return methods by name, with what their training took and their recipe.
+
+    Raises
+    ------
+    DermoganError
+        Where a model shows something else, or two have one name.
+    """
     methods: dict[str, tuple[Method, float | None, str]] = {
         MULTI_OTSU: (lambda v, spacing: thresholded(v, spacing, options).found, None, "")
     }
@@ -213,6 +221,9 @@ def _methods(
         def method(volume: NDArray[Any], spacing: Voxel, model: Any = model) -> Found:  # noqa: ANN401
             return segment_volume(model, volume, spacing, options=options).found
 
+        if name in methods or not name:
+            msg = f"--model {text}: a row is named {name!r} already; give another, as in NAME=PATH"
+            raise DermoganError(msg)
         methods[name] = (method, trained_s(model.card), model.recipe.name)
     return methods
 

@@ -33,6 +33,8 @@ class World:
         Scores in percent, class by class, that others published on images of their own.
     source : str
         Where.
+    recipes : tuple of str
+        Of the systems that those scores are of.
     sets : tuple of str
         Overrides of the preset.
     band : str
@@ -46,6 +48,7 @@ class World:
     classes: tuple[str, ...]
     published: dict[str, tuple[float, ...]]
     source: str
+    recipes: tuple[str, ...]
     sets: tuple[str, ...] = ()
     band: str = ""
 
@@ -115,6 +118,7 @@ WORLDS = {
         classes=("glass", "glycerol", "epidermis", "junction", "dermis"),
         published={"sensitivity": (100, 96, 90, 91, 88)},
         source="Calderon-Delgado et al., sections of real skin; the junction twice as thick",
+        recipes=("oct-unet", "oct-unet-paper"),
         band="junction",
     ),
     "mosaic": World(
@@ -177,6 +181,7 @@ WORLDS = {
             "specificity": (97, 97, 98, 97, 87, 91),
         },
         source="Kose et al., mosaics of real lesions",
+        recipes=("mosaic-cascade",),
         sets=("frame.shape=[1024, 1024]",),
     ),
 }

@@ -229,6 +229,12 @@ def test_extreme_looks_lie_at_the_ends_of_all_ranges() -> None:
     assert np.array_equal(domain.sample(index).image, usual.sample(index).image)  # type: ignore[arg-type]
 
 
+def test_extreme_looks_need_looks_that_vary() -> None:
+    source = PresetSource(preset="rcm-sg-clean", extremes=0.5)
+    with pytest.raises(DermoganError, match=r"extremes = 0\.5: preset rcm-sg-clean varies nothing"):
+        Drawn(source, 3, Normaliser(20.0))
+
+
 def _get(scene: simcell.Scene, path: str) -> object:
     found: object = scene
     for name in path.split("."):

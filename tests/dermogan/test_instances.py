@@ -244,6 +244,15 @@ def call(*args: object) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+def test_a_model_of_volumes_knows_its_voxel(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its preset may be a file that is not at hand when it is used."""
+    model = load_model(run)
+    assert model.card["voxel_um"] == [0.5, 0.5, 0.5]
+    monkeypatch.setattr(simcell, "load_preset", lambda _: pytest.fail("the preset is opened"))
+    found = segment_volume(model, np.random.default_rng(0).random((8, 16, 16)), (1.0, 0.5, 0.5))
+    assert found.found.nuclei.shape == (8, 16, 16)
+
+
 def test_segment_and_evaluate(run: Path, tmp_path: Path) -> None:
     made = volumes.sample(0, SMALL)
     assert made.image is not None
@@ -360,6 +369,10 @@ def test_the_benchmark_takes_volumes_of_ones_own(run: Path, tmp_path: Path) -> N
     assert (code, "1 nuclei, 0 Golgi" in text) == (0, True), text
     made = read_volume(tmp_path / "seg" / "nuclei" / "a.tif").voxels > 0
     assert made[ball > 0].all()
+    np.save(own / "flat.npy", np.full((8, 16, 16), 7, np.uint8))
+    code, text = call("segment", own / "flat.npy", "-m", "multi-otsu", "-o", tmp_path / "flat",
+                      "--voxel-um", 1)  # fmt: skip
+    assert (code, "0 nuclei, 0 Golgi" in text) == (0, True), text
     for word, value in (("--diameter", 20), ("--tile", 32)):
         code, text = call("segment", own / "images", "-m", "multi-otsu", "-o", tmp_path / "x",
                           word, value)  # fmt: skip

@@ -18,7 +18,7 @@ from tiny import tiny
 
 from dermogan import cards
 from dermogan.benchmark import overview, sets, volumes, worlds
-from dermogan.benchmark.overview import Line, as_csv, as_markdown, of_protocol
+from dermogan.benchmark.overview import Line, as_csv, as_json, as_markdown, of_protocol
 from dermogan.benchmark.published import PUBLISHED, Score
 from dermogan.classical import NAMES
 from dermogan.cli import main
@@ -108,7 +108,7 @@ def test_every_model_goes_to_the_set_of_its_kind(models: dict[str, Path], tmp_pa
     for name in ("cells", "volumes", "oct"):  # each by itself, as without --world all
         assert (out / name / "benchmark.md").is_file()
     alone = json.loads((out / "oct" / "benchmark.json").read_text())["models"][0]
-    measured = np.array(by["my-oct-unet"]["scores"][0][1])
+    measured = np.array(by["my-oct-unet"]["scores"][0][1], float)
     np.testing.assert_allclose(measured, 100 * np.array(alone["sensitivity"]), atol=1e-3)
     assert not (out / "mosaic").exists()
     assert (out / "table.md").read_text() in done.output
@@ -129,6 +129,52 @@ def test_without_models_of_cells_other_methods_stand_alone(
     assert done.exit_code == 0, done.output
     found = {line["method"] for line in json.loads((tmp_path / "out/table.json").read_text())}
     assert found == {*NAMES, "fiap", "stardist-gabor", "cellpose", "dermogan-cellpose", "oct-unet"}
+
+
+def test_what_cannot_be_used_is_refused_before_any_work(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    def refused(needle: str, *words: object) -> None:
+        done = run("--world", "all", *words, "-o", tmp_path / "out")
+        assert (done.exit_code, needle in done.output) == (2, True), done.output
+        assert not (tmp_path / "out").exists()
+
+    volumes_of, maps_of = models["vox2vox"], models["oct-unet"]
+    for folder in ("images", "masks"):
+        (tmp_path / "s" / folder).mkdir(parents=True)
+        for name, depth in (("a", 8), ("b", 8 + (folder == "masks"))):
+            np.save(tmp_path / "s" / folder / f"{name}.npy", np.ones((depth, 16, 16), np.uint8))
+    stacks = ["--volumes", tmp_path / "s", "--voxel-um", "1"]
+    refused("two models are named x", "--model", f"x={maps_of}", "--model", f"x={maps_of}")
+    refused(
+        "a row is named 'x' already", "--model", f"x={volumes_of}", "--model", f"x={volumes_of}"
+    )
+    refused("a row is named 'multi-otsu'", "--model", f"multi-otsu={volumes_of}")
+    refused("make them equal", "--model", volumes_of, *stacks)
+    refused("s: two sets of volumes have this name", "--model", volumes_of, *stacks, *stacks)
+    refused("--voxel-um 1: goes with folders", "--model", volumes_of, "--voxel-um", "1")
+
+
+def test_named_models_stay_out_where_others_are_given(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    cards.SHIPPED.mkdir()
+    (cards.SHIPPED / "named.safetensors").write_bytes(models["supervised"].read_bytes())
+    (cards.SHIPPED / "torn.safetensors").write_bytes(b"x" * 99)
+    words = ["--world", "all", "--first", 1, "--quiet", "--method", "otsu", "--method", "models"]
+    done = run(*words, "--model", models["oct-unet"], "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    found = {line["method"] for line in json.loads((tmp_path / "out/table.json").read_text())}
+    assert found == {"otsu", "oct-unet"}
+    assert overview.divided([]) == {"cells": [], "oct": [], "mosaic": [], "volumes": []}
+
+
+def test_what_is_not_known_is_left_open() -> None:
+    lines = [Line("ours", "skin", (Score("F1", (float("nan"), 0.5)),))]
+    assert "F1: – / 0.500" in as_markdown(lines)
+    assert json.loads(as_json(lines))[0]["scores"][0][1] == [None, 0.5]
+    (row,) = csv.DictReader(io.StringIO(as_csv(lines)))
+    assert row["values"] == " 0.5"
 
 
 def test_folders_of_volumes_need_a_model(models: dict[str, Path], tmp_path: Path) -> None:
@@ -154,7 +200,16 @@ def test_a_protocol_by_hand(tmp_path: Path) -> None:
     assert plain.published == ()
 
 
-@pytest.mark.parametrize("text", ["{", '{"results": []}', '{"results": [{"scenario": "x"}]}', None])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        '{"results": []}',
+        '{"results": [{"scenario": "x"}]}',
+        '{"results": [{"scenario": 1}]}',
+        None,
+    ],
+)
 def test_other_files_are_no_protocols(text: str | None, tmp_path: Path) -> None:
     path = tmp_path / "protocol.json"
     if text is not None:
@@ -203,6 +258,7 @@ def test_published_figures_belong_to_systems_that_are_here() -> None:
         "fiap",
         "cellpose",
         "dermogan-cellpose",
+        "dermogan + StarDist",
     }
     assert known >= PUBLISHED.keys()
 
