@@ -236,7 +236,8 @@ def test_the_losses_of_layers_by_hand() -> None:
 
 
 def test_the_losses_of_a_cascade_by_hand() -> None:
-    weights = ["system.level_weights=[1, 2, 3]", "system.network.scales=[4, 2, 1]"]
+    weights = ["system.level_weights=[1, 2, 3]"]
+    weights += ["system.network.scales=[4, 2, 1]", "system.network.texture=0"]
     system = CascadeSystem(load_recipe("mosaic-cascade").with_set(weights).system)  # type: ignore[arg-type]
     classes = torch.zeros(1, 1, 4, 4)
     classes[0, 0, 2, 2], classes[0, 0, 1, 1], classes[0, 0, 3, 1] = 1, 2, 3
