@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -161,13 +162,18 @@ def _facts(row: MapRow) -> dict[str, Any]:
         "counts": row.scores.table.counts.tolist(),
     }
     for score in _SCORES:
-        facts[score] = [round(float(v), 6) for v in getattr(row.scores.table, score)]
+        facts[score] = [_known(v) for v in getattr(row.scores.table, score)]
     if row.scores.band is not None:
         facts["band"] = {
-            name: round(float(getattr(row.scores.band, name)), 6)
+            name: _known(getattr(row.scores.band, name))
             for name in ("found", "thickness_bias", "bias_um", "error_um")
         }
     return facts
+
+
+def _known(value: float) -> float | None:
+    """Return what JSON can hold: null for what is not known."""
+    return None if math.isnan(value) else round(float(value), 6)
 
 
 def as_csv(world: World, rows: Sequence[MapRow]) -> str:

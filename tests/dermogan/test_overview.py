@@ -109,7 +109,8 @@ def test_every_model_goes_to_the_set_of_its_kind(models: dict[str, Path], tmp_pa
         assert (out / name / "benchmark.md").is_file()
     alone = json.loads((out / "oct" / "benchmark.json").read_text())["models"][0]
     measured = np.array(by["my-oct-unet"]["scores"][0][1], float)
-    np.testing.assert_allclose(measured, 100 * np.array(alone["sensitivity"]), atol=1e-3)
+    np.testing.assert_allclose(measured, 100 * np.array(alone["sensitivity"], float), atol=1e-3)
+    assert "NaN" not in (out / "oct" / "benchmark.json").read_text()
     assert not (out / "mosaic").exists()
     assert (out / "table.md").read_text() in done.output
     again = run(*words, "-o", out)
